@@ -1,0 +1,109 @@
+"""The parser that train.py and evaluate.py share."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, Optional
+
+from jsonargparse import ArgumentParser, Namespace
+
+from fusionlab.errors import InputError
+from fusionlab.settings import TTD, Data, Network, Trainer, Training
+
+
+class Parser(ArgumentParser):
+    """Parser that reports a mistake in one line and exits with code 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the mistake without a usage block."""
+        print(f"{self.prog}: error: {one_line(str(message))}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def one_line(message: str) -> str:
+    """Jsonargparse's report of a mistake: the key, what it expects, what it got, the remedy."""
+    message = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", message)
+    message = re.sub(r"(?:a )?<class '(\w+)'>", r"\1", message).replace("a one of", "one of")
+    end = r"(?=\n\s+- Expected|\n\s+Subclass types|\n *Given)"
+    union = re.search(rf"Errors:\s+- (.*?){end}", message, re.DOTALL)
+    if union:
+        key = message.split(":", 1)[0] + ": " if message.startswith("Parser key") else ""
+        given = re.search(r"Given value: (.*)", message, re.DOTALL)
+        got = f". Got value: {given[1]}" if given and key else ""
+        message = f"{key}{union[1]}{got}"
+    for name in TTD.__dataclass_fields__:  # jsonargparse names keys of an optional group without it
+        message = message.replace(f'Parser key "{name}"', f'Parser key "ttd.{name}"')
+    message = " ".join(message.split())
+    return f"{message}; see --help" if "not accept" in message or "unrecog" in message else message
+
+
+def new_parser(prog: str, description: str | None) -> Parser:
+    """The parser with everything that both programs understand, so that configs serve both."""
+    parser = Parser(
+        prog=prog,
+        description=description,
+        allow_abbrev=False,
+        usage=f"{prog} [--config FILE] [--ttd] [--group.option VALUE ...]",
+    )
+    parser.add_argument(
+        "--config", action="config", help="YAML file; what follows it on the line overrides it."
+    )
+    parser.add_class_arguments(Network, "network")
+    parser.add_class_arguments(Data, "data")
+    parser.add_argument(
+        "--ttd",
+        type=Optional[TTD],  # noqa: UP045 (a dataclass behind nargs="?" needs this form)
+        default=None,
+        nargs="?",
+        const={},
+        metavar="OPTIONS",
+        help="Fuse with test-time dynamic fusion too; refine with --ttd.preset, --ttd.loss, "
+        "--ttd.temperature, --ttd.form, --ttd.normalization, --ttd.correlation.",
+    )
+    parser.add_class_arguments(Training, "training")
+    parser.add_class_arguments(Trainer, "trainer")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of every random choice.")
+    parser.add_argument(
+        "--output", type=str, default="runs", help="Folder in which each run makes its own."
+    )
+    return parser
+
+
+def main(
+    parser: Parser, argv: list[str] | None, run: Callable[[], Callable[[Namespace, str], Any]]
+) -> None:
+    """Parse, then import the program with ``run()`` and run it.
+
+    The program gets the settings and the resolved config as YAML. Everything before ``run()``
+    works without torch. An InputError ends the program like a mistake in its arguments.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    config = parser.parse_args(argv)
+    try:
+        if config.get("resume") is not None:
+            config = parser.parse_args(["--config", str(resumed_config(config.resume)), *argv])
+        settings = parser.instantiate(config)
+    except ValueError as mistake:  # raised by a __post_init__
+        parser.error(str(mistake))
+    config.pop("resume", None)  # the next program could not read it
+    text = parser.dump(config, skip_validation=True)
+    program = run()
+    try:
+        program(settings, text)
+    except InputError as mistake:
+        parser.error(str(mistake))
+
+
+def resumed_config(folder: str) -> Path:
+    """The config of the training run to go on with.
+
+    Raises:
+        InputError: If the folder is not one of train.py's, or holds no checkpoint yet.
+    """
+    for name in ("config.yaml", "last.ckpt"):
+        if not (Path(folder) / name).is_file():
+            raise InputError(f"no {name} in {folder}; set resume to the folder of a training run")
+    return Path(folder) / "config.yaml"

@@ -1,0 +1,1 @@
+"""Data: image files, built-in scenes and training crops."""

@@ -1,0 +1,236 @@
+"""Data sets of M co-registered sources, from a folder or built in."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from fusionlab.data.colour import (
+    grey_levels,
+    merge_chroma,
+    to_luma,
+    to_rgb,
+)
+from fusionlab.data.images import image_size, read_image
+from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
+from fusionlab.data.scenes import built_in_scenes
+from fusionlab.errors import InputError
+from fusionlab.settings import Data
+
+
+class FusionDataset(Dataset):
+    """Samples of M sources, as a network, a metric and a viewer want them.
+
+    Args:
+        name: What the data are called in results.
+        task: ``vif``, ``mif``, ``mef`` or ``mff``.
+        colour: What the network sees: ``luma`` or ``rgb``.
+    """
+
+    def __init__(self, name: str, task: str, colour: str) -> None:
+        if colour not in ("luma", "rgb"):
+            raise ValueError(f"colour must be luma or rgb, got {colour!r}")
+        self.name, self.task, self.colour = name, task, colour
+        self.ids: list[str] = []
+        self.source_names: list[tuple[str, ...]] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.has_reference = False
+
+    @abstractmethod
+    def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
+        """The sources of a sample, each (1, H, W) or (3, H, W) in [0, 1], and its ground truth."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What a result says of its data: plain values."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One sample.
+
+        Returns:
+            ``index``, ``id``, ``source_names``; ``sources`` (M, C, H, W) float in [0, 1], what the
+            network sees; ``chroma`` (2, H, W) to put back when that is luma; ``grey`` (M, 1, H, W)
+            uint8, what metrics see; ``reference`` (1, H, W) uint8 where there is a ground truth.
+        """
+        images, reference = self.images(index)
+        prepare = to_luma if self.colour == "luma" else to_rgb
+        sample = {
+            "index": index,
+            "id": self.ids[index],
+            "source_names": self.source_names[index],
+            "sources": torch.stack([prepare(image) for image in images]),
+            "chroma": merge_chroma(images, self.task),
+            "grey": torch.stack([grey_levels(image[None])[0] for image in images]),
+        }
+        if reference is not None:
+            sample["reference"] = grey_levels(reference[None])[0]
+        return sample
+
+
+class FolderDataset(FusionDataset):
+    """The samples that :func:`find_samples` finds.
+
+    Args:
+        listing: Files of the samples.
+        task: The task.
+        colour: ``luma`` or ``rgb``.
+
+    Raises:
+        InputError: If the images of a sample differ in size, or one is unreadable.
+    """
+
+    def __init__(self, listing: Listing, task: str, colour: str) -> None:
+        super().__init__(listing.root.resolve().name, task, colour)
+        self.listing = listing
+        for sample in listing.samples:
+            self.ids.append(sample.id)
+            self.source_names.append(tuple(sample.sources))
+            self.sizes.append(_common_size(sample))
+        with_reference = [sample for sample in listing.samples if sample.reference]
+        self.has_reference = bool(with_reference)
+        if with_reference and len(with_reference) < len(listing.samples):
+            lacking = next(sample for sample in listing.samples if not sample.reference)
+            raise InputError(
+                f"{lacking.id} in {listing.root} has no ground truth, others have; add it"
+            )
+
+    def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
+        """Read the files of a sample."""
+        sample = self.listing.samples[index]
+        sources = [read_image(path) for path in sample.sources.values()]
+        return sources, read_image(sample.reference) if sample.reference else None
+
+    def check_files(self) -> None:
+        """Decode every file, so that a broken one is found before anything is computed.
+
+        Raises:
+            InputError: Naming the first file that is unreadable or truncated.
+        """
+        paths = [path for sample in self.listing.samples for path in _files(sample)]
+        with ThreadPoolExecutor() as pool:
+            for _ in pool.map(read_image, paths):
+                pass
+
+    def found(self) -> str:
+        """What was found, in a line for the user."""
+        listing = self.listing
+        names = ", ".join(listing.source_names)
+        kind = f"{listing.layout}: {names}" + (" and a ground truth" if self.has_reference else "")
+        ignored = f"; {len(listing.ignored)} other files ignored" if listing.ignored else ""
+        return f"{listing.root}: {len(self)} samples ({kind}), task {self.task}{ignored}"
+
+    def describe(self) -> dict[str, Any]:
+        """Folder, layout, ids and the names of ignored files."""
+        root = self.listing.root
+        return {
+            "name": self.name,
+            "root": str(root.resolve()),
+            "layout": self.listing.layout,
+            "task": self.task,
+            "source_names": list(self.listing.source_names),
+            "colour": self.colour,
+            "ids": self.ids,
+            "ignored": [str(path.relative_to(root)) for path in self.listing.ignored],
+        }
+
+
+class SceneDataset(FusionDataset):
+    """The built-in scenes of one task.
+
+    Args:
+        task: The task.
+        colour: ``luma`` or ``rgb``.
+    """
+
+    def __init__(self, task: str, colour: str) -> None:
+        super().__init__(f"built-in {task} scenes", task, colour)
+        self.scenes = built_in_scenes(task)
+        self.ids = [scene.id for scene in self.scenes]
+        self.source_names = [scene.source_names for scene in self.scenes]
+        self.sizes = [_size(scene.sources[0]) for scene in self.scenes]
+        self.has_reference = self.scenes[0].reference is not None
+
+    def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
+        """The tensors of a scene."""
+        scene = self.scenes[index]
+        return list(scene.sources), scene.reference
+
+    def describe(self) -> dict[str, Any]:
+        """Name, task and ids."""
+        names = max(self.source_names, key=len)
+        return {
+            "name": self.name,
+            "task": self.task,
+            "source_names": list(names),
+            "colour": self.colour,
+            "ids": self.ids,
+        }
+
+
+def open_folder(
+    settings: Data, rgb_tasks: frozenset[str], channels: tuple[int, ...]
+) -> FolderDataset:
+    """The data set in ``settings.root``, with its task and colour settled.
+
+    Args:
+        settings: The ``data`` group of the config.
+        rgb_tasks: Tasks on which the network fuses RGB when colour is ``auto``.
+        channels: Numbers of channels the network takes.
+
+    Raises:
+        InputError: If the folder cannot be used, or its task cannot be told.
+    """
+    assert settings.root is not None
+    listing = find_samples(settings.root, settings.layout, settings.sources, settings.reference)
+    task = settings.task or task_of(listing.source_names)
+    if task is None:
+        names = ", ".join(listing.source_names)
+        raise InputError(
+            f"the sources in {settings.root} are called {names}, which does not tell the task; "
+            "set data.task to vif, mif, mef or mff"
+        )
+    return FolderDataset(listing, task, settle_colour(settings.colour, task, rgb_tasks, channels))
+
+
+def settle_colour(
+    wanted: str, task: str, rgb_tasks: frozenset[str], channels: tuple[int, ...]
+) -> str:
+    """``luma`` or ``rgb`` for a network and a task.
+
+    Raises:
+        InputError: If the network does not take what is wanted.
+    """
+    colour = ("rgb" if task in rgb_tasks else "luma") if wanted == "auto" else wanted
+    if {"luma": 1, "rgb": 3}[colour] not in channels:
+        takes = " or ".join(map(str, channels))
+        raise InputError(f"data.colour is {colour}, but the network takes {takes} channels")
+    return colour
+
+
+def _size(image: Tensor) -> tuple[int, int]:
+    return image.shape[-2], image.shape[-1]
+
+
+def _files(sample: Sample) -> list[Path]:
+    return [*sample.sources.values(), *([sample.reference] if sample.reference else [])]
+
+
+def _common_size(sample: Sample) -> tuple[int, int]:
+    sizes = {path: image_size(path) for path in _files(sample)}
+    first, size = next(iter(sizes.items()))
+    for path, other in sizes.items():
+        if other != size:
+            raise InputError(
+                f"{path} is {other[1]}x{other[0]} but {first} is {size[1]}x{size[0]}; "
+                "register them to one size first"
+            )
+    return size

@@ -1,0 +1,109 @@
+"""What every fusion network is: an encoder, a static rule and a decoder."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+
+class FusionNetwork(nn.Module):
+    """A fusion network behind the contract that test-time dynamic fusion relies on.
+
+    A network implements :meth:`encode`, :meth:`combine` and :meth:`decode`. Its output is in the
+    range of its sources but is not clamped; whoever shows or scores an image clamps it.
+
+    The contract: weights of 1/M return exactly what no weights return.
+    """
+
+    channels: ClassVar[tuple[int, ...]] = (1,)
+    """Channels the network takes: 1 (luma), 3 (RGB)."""
+
+    rgb_tasks: ClassVar[frozenset[str]] = frozenset()
+    """Tasks on which its authors fuse RGB; on the others it fuses luma."""
+
+    published: ClassVar[dict[str, dict[str, Any]]] = {}
+    """SHA-256 of its authors' checkpoints, with the options each was trained for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = ""  # this and the next two are set by create_network
+        self.options: dict[str, Any] = {}
+        self.checkpoint: dict[str, str] = {}  # path and SHA-256 of the file the weights come from
+
+    def encode(self, sources: Tensor) -> Tensor:
+        """Features of every source: (B, M, C, H, W) to (B, M, F, H, W), in one batch of B·M."""
+        raise NotImplementedError
+
+    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
+        """The static rule over M: (B, M, F, H, W), scaled by M·weights, to (B, F, H, W)."""
+        raise NotImplementedError
+
+    def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
+        """The image of combined features: (B, F, H, W) to (B, C, H, W), unclamped.
+
+        ``sources`` (B, M, C, H, W) tells how many channels are wanted and serves networks whose
+        decoder adds to a source.
+        """
+        raise NotImplementedError
+
+    def components(self, features: Tensor, sources: Tensor) -> Tensor:
+        """Uni-source components, the network run on each source alone: (B, M, C, H, W)."""
+        alone = features.flatten(0, 1).unsqueeze(1)
+        images = sources.flatten(0, 1).unsqueeze(1)
+        return self.decode(self.combine(alone), images).unflatten(0, sources.shape[:2])
+
+    def forward(self, sources: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Fuse M sources.
+
+        Args:
+            sources: (B, M, C, H, W) in [0, 1], M ≥ 1; C is one of ``channels``.
+            weights: Relative Dominability, (B, M, 1, H, W), summing to 1 over M; None for the
+                static rule.
+
+        Returns:
+            The fused images, (B, C, H, W), unclamped.
+
+        Raises:
+            ValueError: If ``sources`` or ``weights`` have another shape.
+        """
+        self.check_sources(sources)
+        return self.decode(self.combine(self.encode(sources), weights), sources)
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of its network: name, options, checkpoint (empty if untrained)."""
+        return {"name": self.name, "options": self.options, "checkpoint": self.checkpoint}
+
+    def check_sources(self, sources: Tensor) -> None:
+        """Refuse anything but (B, M, C, H, W) with M ≥ 1 and a number of channels it takes."""
+        if sources.ndim != 5 or sources.shape[1] < 1 or sources.shape[2] not in self.channels:
+            channels = " or ".join(map(str, self.channels))
+            raise ValueError(
+                f"sources must be (B, M, C, H, W) with M ≥ 1 and C = {channels}, "
+                f"got {tuple(sources.shape)}"
+            )
+
+
+def scale_features(features: Tensor, weights: Tensor | None) -> Tensor:
+    """Features times M·weights: the one place where TTD touches a network.
+
+    Args:
+        features: (B, M, F, H, W).
+        weights: (B, M, 1, H, W), or None to leave the features as they are.
+
+    Returns:
+        (B, M, F, H, W). Dividing by 1/M, rounded as the weights are, makes uniform weights the
+        identity bit for bit for every M; multiplying by M would not (M = 41 in float32).
+
+    Raises:
+        ValueError: If the shapes do not fit.
+    """
+    if weights is None:
+        return features
+    expected = (*features.shape[:2], 1, *features.shape[3:])
+    if weights.shape != expected:
+        raise ValueError(
+            f"weights must be {expected} for these features, got {tuple(weights.shape)}"
+        )
+    uniform = weights.new_full((), 1 / features.shape[1])
+    return features * (weights / uniform)

@@ -1,0 +1,155 @@
+"""Checkpoints: our own as safetensors, the authors' as published, both strictly and safely."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fusionlab.errors import InputError
+from fusionlab.networks.base import FusionNetwork
+
+BUNDLED = "bundled"
+_WRAPPERS = ("state_dict", "model")  # what people call the weights inside a larger checkpoint
+_PREFIXES = ("module.", "network.")  # left by DataParallel, by our FusionModule
+
+
+@dataclass
+class Checkpoint:
+    """Weights on the CPU, and what the file says of the network they belong to."""
+
+    path: Path
+    sha256: str
+    state: dict[str, Tensor]
+    network: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def bundled_checkpoint(network: str) -> Path:
+    """The checkpoint that the package carries for a network.
+
+    Raises:
+        InputError: If it carries none.
+    """
+    path = Path(str(files("fusionlab.networks") / "pretrained" / f"{network}.safetensors"))
+    if not path.is_file():
+        raise InputError(f"no checkpoint of {network} is bundled; give network.checkpoint a file")
+    return path
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint without running any code that it holds.
+
+    Args:
+        path: A ``.safetensors`` file of ours, a training checkpoint of ours, or a PyTorch file as
+            its authors published it (a state dict, perhaps below ``state_dict`` or ``model``,
+            perhaps with the prefix ``module.``).
+
+    Raises:
+        InputError: If there is no such file, or it is no checkpoint, or holds NaN or infinity.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no checkpoint at {path}; set network.checkpoint to an existing file")
+    read = _read_safetensors if path.suffix == ".safetensors" else _read_pytorch
+    checkpoint = read(path)
+    for key, value in checkpoint.state.items():
+        if not torch.isfinite(value).all():
+            raise InputError(
+                f"{path}: {key} holds NaN or infinity; train it again or get a sound copy"
+            )
+    return checkpoint
+
+
+def load_weights(network: FusionNetwork, checkpoint: Checkpoint) -> None:
+    """Load strictly.
+
+    Raises:
+        InputError: If keys are missing or surplus, or shapes differ; the message lists them.
+    """
+    expected, found = network.state_dict(), dict(checkpoint.state)
+    reshaped = [k for k in expected.keys() & found.keys() if expected[k].shape != found[k].shape]
+    for key in reshaped:
+        del found[key]
+    # Of a plain dict PyTorch forgives one thing: batch norms saved before they counted batches.
+    missing, surplus = network.load_state_dict(found, strict=False)
+    faults = {
+        "missing": sorted(set(missing) - set(reshaped)),
+        "surplus": sorted(surplus),
+        "of another shape": sorted(reshaped),
+    }
+    if any(faults.values()):
+        text = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in faults.items() if keys)
+        raise InputError(
+            f"{checkpoint.path} does not fit {type(network).__name__} ({text}); "
+            "check network.name and network.options"
+        )
+    network.checkpoint = {"path": str(checkpoint.path), "sha256": checkpoint.sha256}
+
+
+def save_checkpoint(network: FusionNetwork, path: str | Path) -> None:
+    """Write weights, name and options of a network made by ``create_network`` as safetensors."""
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    metadata = {"network": network.name, "options": json.dumps(network.options)}
+    save_file(state, path, metadata=metadata)
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _some(keys: list[str], most: int = 4) -> str:
+    rest = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(keys[:most]) + rest
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+        options = json.loads(metadata.get("options", "{}"))
+    except (SafetensorError, json.JSONDecodeError) as reason:
+        raise InputError(
+            f"{path} is not a whole safetensors file ({reason}); get it again"
+        ) from None
+    return Checkpoint(path, file_sha256(path), state, metadata.get("network"), options)
+
+
+def _read_pytorch(path: Path) -> Checkpoint:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError):
+        kind = "more than weights" if is_zipfile(path) else "no whole PyTorch checkpoint"
+        raise InputError(
+            f"{path} holds {kind}, so it is not opened; save its state_dict, or get it again"
+        ) from None
+    stored: dict[str, Any] = {}
+    if isinstance(content, dict) and "fusionlab" in content.get("hyper_parameters", {}):
+        stored = content["hyper_parameters"]
+        weights = content["state_dict"]
+        content = {key: weights[key] for key in weights if key.startswith("network.")}
+    for wrapper in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise InputError(
+            f"{path} holds no state dict; save one with torch.save(network.state_dict())"
+        )
+    for prefix in _PREFIXES:
+        if content and all(key.startswith(prefix) for key in content):
+            content = {key.removeprefix(prefix): value for key, value in content.items()}
+    return Checkpoint(
+        path, file_sha256(path), content, stored.get("name"), stored.get("options", {})
+    )

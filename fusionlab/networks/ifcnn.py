@@ -1,0 +1,116 @@
+"""IFCNN: a general image fusion framework based on convolutional neural networks.
+
+Zhang et al., Information Fusion 54, 2020, https://doi.org/10.1016/j.inffus.2019.07.011
+Authors' code: https://github.com/uzeful/IFCNN
+Differs: in evaluation batch norm is folded into its convolution, all sources are encoded as one
+batch and features lie in memory channels last; the output is the same to rounding. Luma is repeated
+to three channels on the way in and the luma of the output is taken, as the authors do with files.
+IFCNN-MAX, -SUM and -MEAN load as published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fusionlab.errors import InputError
+from fusionlab.networks.base import FusionNetwork, scale_features
+
+RULES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "max": torch.maximum,
+    "sum": torch.add,
+    "mean": torch.add,  # then divided by M
+}
+NORMALIZATIONS = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # mean, standard deviation of RGB
+}
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+class ConvUnit(nn.Module):
+    """Replicate padding, 3x3 convolution, batch norm, ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, H, W) to (N, F, H, W), ≥ 0."""
+        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        if self.training:
+            return self.bn(self.conv(x)).relu_()
+        mean, variance = self.bn.running_mean, self.bn.running_var
+        assert mean is not None
+        assert variance is not None
+        gain = self.bn.weight / (variance + self.bn.eps).sqrt()
+        bias = self.bn.bias - mean * gain
+        return F.conv2d(x, self.conv.weight * gain[:, None, None, None], bias).relu_()
+
+
+class IFCNN(FusionNetwork):
+    """Two convolutions per source, an element-wise rule over any number of sources, two more.
+
+    Args:
+        rule: ``max`` (the authors' choice but for multi-exposure), ``sum`` or ``mean``.
+        normalize: ``none``, or ``imagenet`` for colour images as the authors normalise them.
+    """
+
+    channels: ClassVar[tuple[int, ...]] = (1, 3)
+    rgb_tasks: ClassVar[frozenset[str]] = frozenset({"mff"})
+    published: ClassVar[dict[str, dict[str, str]]] = {
+        "6022b44c88a2f0367ba9b08fcdf0d663745d9a966fca0ee1f41867797b6ff53f": {"rule": "max"},
+        "a8c1d293f1bf16a93e6244a4bf8f7a7bd300dc10555c8597ad7ef3320b0410cb": {"rule": "sum"},
+        "fd2ee9361f1d428fc9749e28e8a2c5c5ef6ce6528ab6f5ad8ef5def42e7ffa4b": {"rule": "mean"},
+    }
+
+    mean: Tensor
+    std: Tensor
+    luma: Tensor
+
+    def __init__(self, rule: str = "max", normalize: str = "none") -> None:
+        super().__init__()
+        if rule not in RULES:
+            raise InputError(f"ifcnn: rule must be one of {', '.join(RULES)}, got {rule!r}")
+        if normalize not in NORMALIZATIONS:
+            known = ", ".join(NORMALIZATIONS)
+            raise InputError(f"ifcnn: normalize must be one of {known}, got {normalize!r}")
+        self.rule = rule
+        self.conv1 = nn.Conv2d(3, 64, 7, bias=False)
+        self.conv2 = ConvUnit(64)
+        self.conv3 = ConvUnit(64)
+        self.conv4 = nn.Conv2d(64, 3, 1)
+        mean, std = NORMALIZATIONS[normalize]
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1), persistent=False)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(
+                    module.weight, mode="fan_out"
+                )  # N(0, sqrt(2 / (k·k·C_out)))
+
+    def encode(self, sources: Tensor) -> Tensor:
+        """(B, M, C, H, W) in [0, 1] to (B, M, 64, H, W), ≥ 0; C is 1 or 3."""
+        images = sources.flatten(0, 1).expand(-1, 3, -1, -1)
+        x = F.pad((images - self.mean) / self.std, (3, 3, 3, 3), mode="replicate")
+        x = self.conv1(x.contiguous(memory_format=torch.channels_last))
+        return self.conv2(x).unflatten(0, sources.shape[:2])
+
+    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Element-wise max, sum or mean over M, in the order of the sources."""
+        combined = reduce(RULES[self.rule], scale_features(features, weights).unbind(1))
+        return combined / features.shape[1] if self.rule == "mean" else combined
+
+    def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
+        """(B, 64, H, W) to (B, C, H, W), unclamped; one channel is the luma of the three."""
+        image = self.conv4(self.conv3(combined)) * self.std + self.mean
+        if sources.shape[2] == 1:
+            return (image * self.luma).sum(1, keepdim=True)
+        return image

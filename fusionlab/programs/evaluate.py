@@ -1,0 +1,138 @@
+"""The program behind evaluate.py."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from jsonargparse import Namespace
+from rich.console import Console
+
+import fusionlab
+from fusionlab.data.datamodule import FusionData
+from fusionlab.data.dataset import (
+    FolderDataset,
+    FusionDataset,
+    SceneDataset,
+    open_folder,
+    settle_colour,
+)
+from fusionlab.data.scenes import TASKS
+from fusionlab.errors import InputError
+from fusionlab.metrics import TRUTH_PRESET, FusionMetrics
+from fusionlab.networks import FusionNetwork, create_network
+from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.programs.provenance import provenance
+from fusionlab.programs.run_folder import new_run_folder
+from fusionlab.programs.trainer import build_trainer
+from fusionlab.report.images import write_whole
+from fusionlab.report.results import summary, write_json, write_per_image
+from fusionlab.report.table import tables
+from fusionlab.settings import TTD, Data
+from fusionlab.training.module import FusionModule
+from fusionlab.training.scoreboard import Scores
+from fusionlab.training.writer import ImageWriter
+
+
+def evaluate(settings: Namespace, config: str) -> Path:
+    """Evaluate, print the tables and write the run folder.
+
+    Args:
+        settings: The instantiated config.
+        config: The same as YAML.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        InputError: If the input cannot be used; nothing has been written then.
+    """
+    L.seed_everything(settings.seed, verbose=False)
+    checkpoint = settings.network.checkpoint or BUNDLED
+    network = create_network(settings.network.name, checkpoint, **settings.network.options)
+    datasets = open_datasets(settings.data, network)
+    check_datasets(datasets)
+    module = FusionModule(network, ttd=settings.ttd)
+    module.score_on(datasets)
+    writer = ImageWriter(new_run_folder(settings.output, "evaluate"), datasets)
+    trainer = build_trainer(settings.trainer, [writer], Path(settings.output))
+    trainer.test(module, FusionData(datasets, settings.data), verbose=False)
+    evaluated = list(zip(datasets, module.tested, strict=True))
+    if trainer.is_global_zero:
+        ttd = None if settings.ttd is None else asdict(settings.ttd)
+        write_whole(writer.folder / "config.yaml", config.encode())
+        write_results(writer.folder, {"network": network.describe(), "ttd": ttd}, evaluated)
+        show(evaluated, network, settings.ttd)
+        print(f"Images, RD maps, per_image.csv and summary.json: {writer.folder}")
+    return writer.folder
+
+
+def open_datasets(settings: Data, network: FusionNetwork) -> list[FusionDataset]:
+    """The folder of the config, or the built-in scenes of its task, or of all tasks."""
+    if settings.root is not None:
+        return [open_folder(settings, network.rgb_tasks, network.channels)]
+    tasks = [settings.task] if settings.task else TASKS
+    return [
+        SceneDataset(
+            task, settle_colour(settings.colour, task, network.rgb_tasks, network.channels)
+        )
+        for task in tasks
+    ]
+
+
+def check_datasets(datasets: list[FusionDataset]) -> None:
+    """Find unusable images before anything is computed; say what was found and what ignored.
+
+    Raises:
+        InputError: Naming the first file that is broken or too small for a metric.
+    """
+    smallest = FusionMetrics().minimum_size
+    for dataset in datasets:
+        for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
+            if min(height, width) < smallest:
+                raise InputError(
+                    f"{name} in {dataset.name} is {width}x{height} pixels, the metrics need "
+                    f"{smallest}x{smallest}; leave it out"
+                )
+        if isinstance(dataset, FolderDataset):
+            dataset.check_files()
+            print(dataset.found(), file=sys.stderr)
+
+
+def write_results(
+    folder: Path, what: dict[str, Any], evaluated: list[tuple[FusionDataset, Scores]]
+) -> None:
+    """Write ``per_image.csv`` and ``summary.json``, which says ``what`` made the numbers."""
+    write_per_image(folder / "per_image.csv", evaluated)
+    conventions = {
+        **FusionMetrics().conventions,
+        **FusionMetrics(TRUTH_PRESET).conventions,
+        "fused images": "8 bit, luma; colour put back first",
+        "mean": "of the values of single images",
+        "ms": "median over the images; without reading, colour and scoring",
+    }
+    content = {**what, "conventions": conventions, **provenance(), "results": summary(evaluated)}
+    write_json(folder / "summary.json", content)
+
+
+def show(
+    evaluated: list[tuple[FusionDataset, Scores]], network: FusionNetwork, ttd: TTD | None = None
+) -> None:
+    """Print which program and weights made the numbers, and the tables."""
+    console = Console()
+    name, commit = network.name.upper(), provenance()["commit"]
+    options = ", ".join(f"{option} {value}" for option, value in network.options.items())
+    checkpoint = network.checkpoint
+    weights = f"{checkpoint['path']} ({checkpoint['sha256'][:8]})" if checkpoint else "untrained"
+    print(f"{name} ({options}), weights {weights}")
+    if ttd is not None:
+        print("TTD: " + ", ".join(f"{key} {value}" for key, value in ttd.choices().items()))
+    print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
+    for dataset, scores in evaluated:
+        images = "1 image" if len(dataset) == 1 else f"{len(dataset)} images"
+        title = f"{dataset.task.upper()}: {dataset.name}, {images}"
+        for table in tables(title, name, scores):
+            console.print(table)

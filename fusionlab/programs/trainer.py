@@ -1,0 +1,44 @@
+"""Lightning's Trainer as both programs use it."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+
+from fusionlab.errors import InputError
+from fusionlab.settings import Trainer
+
+
+def build_trainer(
+    settings: Trainer, callbacks: list[Callback], root: Path, logger: Any = False
+) -> L.Trainer:
+    """A Trainer with our callbacks, a progress bar on stderr, and no loader of its own.
+
+    Raises:
+        InputError: If Lightning refuses a setting.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*DistributedSampler.*")  # ours repeats nothing
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    bar = RichProgressBar(console_kwargs={"stderr": True})
+    try:
+        return L.Trainer(
+            **asdict(settings),
+            callbacks=[*callbacks, bar],
+            logger=logger,
+            default_root_dir=root,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as reason:
+        text = " ".join(str(reason).split())
+        raise InputError(f"trainer: Lightning refuses the settings: {text}") from None

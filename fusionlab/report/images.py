@@ -1,0 +1,57 @@
+"""Images on disk: fused images and maps of Relative Dominability."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from kornia.color import ColorMap
+from PIL import Image
+from torch import Tensor
+
+from fusionlab.data.colour import to_levels
+
+
+def write_image(path: Path, image: Tensor) -> None:
+    """Write (3, H, W) in [0, 1] as an 8-bit PNG, rounded; grey if its channels are equal."""
+    levels = to_levels(image).cpu()
+    if (levels == levels[:1]).all():
+        levels = levels[:1]
+    _write_png(path, levels.permute(1, 2, 0).squeeze(2).numpy())
+
+
+def write_weight_map(path: Path, weights: Tensor) -> None:
+    """Write a map (H, W) in colours that run from 0 to 1, whatever values it holds (viridis)."""
+    levels = to_levels(weights).cpu().long().numpy()
+    _write_png(path, _viridis()[levels])
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as a compressed ``.npz``."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stub knows no **
+    write_whole(path, buffer.getvalue())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it never exists in part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    write_whole(path, buffer.getvalue())
+
+
+@cache
+def _viridis() -> np.ndarray:
+    """(256, 3) uint8."""
+    colours = ColorMap("viridis", num_colors=256, dtype=torch.float64).colors
+    return to_levels(colours).T.contiguous().numpy()

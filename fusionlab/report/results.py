@@ -1,0 +1,68 @@
+"""The numbers of an evaluation on disk: per image as CSV, summarised as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.report.images import write_whole
+from fusionlab.report.table import comparisons
+from fusionlab.training.scoreboard import Scores
+
+
+def write_per_image(path: Path, evaluated: list[tuple[FusionDataset, Scores]]) -> None:
+    """One line per data set, image and row (static, ttd, each source alone)."""
+    metrics = list(dict.fromkeys(name for _, scores in evaluated for name in scores.metrics))
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(["data", "task", "id", "row", *metrics, "ms"])
+    for dataset, scores in evaluated:
+        for row in (*scores.fused_rows, *scores.source_rows):
+            times = scores.milliseconds.get(row)
+            for k, index in enumerate(scores.indices[row]):
+                values = dict(zip(scores.metrics, scores.values[row][k], strict=True))
+                cells = [values.get(name, "") for name in metrics]
+                took = "" if times is None else times[k]
+                lines.writerow([dataset.name, dataset.task, dataset.ids[index], row, *cells, took])
+    write_whole(path, text.getvalue().encode())
+
+
+def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any]]:
+    """Per data set: what it is, the mean of every metric by row, TTD against static, and times."""
+    return [
+        {
+            "data": dataset.describe(),
+            "images": len(dataset),
+            "means": {row: scores.means(row) for row in (*scores.fused_rows, *scores.source_rows)},
+            "ttd_minus_static": {
+                metric: asdict(found) for metric, found in comparisons(scores).items()
+            },
+            "median_ms_per_image": {
+                row: float(np.median(times)) for row, times in scores.milliseconds.items()
+            },
+        }
+        for dataset, scores in evaluated
+    ]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values; NaN becomes null and infinity text, which JSON has not."""
+    write_whole(path, (json.dumps(_plain(content), indent=2) + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -1,0 +1,78 @@
+"""The table of an evaluation, like the paper's: methods in rows, metrics in columns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from rich import box
+from rich.table import Table
+
+from fusionlab.report.statistics import Comparison, compare
+from fusionlab.training.scoreboard import Scores
+
+TRUTH = "_truth"  # ending of the metrics that compare with the ground truth
+
+
+def comparisons(scores: Scores) -> dict[str, Comparison]:
+    """TTD against static, by metric; empty without TTD."""
+    if "ttd" not in scores.fused_rows:
+        return {}
+    static, ttd = scores.values["static"], scores.values["ttd"]
+    return {
+        name: compare(static[:, k], ttd[:, k], scores.higher_is_better[name])
+        for k, name in enumerate(scores.metrics)
+    }
+
+
+def tables(title: str, network: str, scores: Scores) -> list[Table]:
+    """The table of the fusion metrics and, where there is one, that of the ground truth."""
+    fusion = [name for name in scores.metrics if not name.endswith(TRUTH)]
+    truth = [name for name in scores.metrics if name.endswith(TRUTH)]
+    found = [_table(title, network, scores, fusion)]
+    if truth:
+        found.append(_table("against the ground truth", network, scores, truth))
+    return found
+
+
+def _table(title: str, network: str, scores: Scores, metrics: list[str]) -> Table:
+    timed = not metrics[0].endswith(TRUTH)
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
+    table.add_column("", no_wrap=True, max_width=13, overflow="ellipsis")
+    for name in metrics:
+        arrow = "↑" if scores.higher_is_better[name] else "↓"
+        table.add_column(name.removesuffix(TRUTH) + arrow, justify="right", no_wrap=True)
+    if timed:
+        table.add_column("ms", justify="right", no_wrap=True)
+    names = {"static": network, "ttd": f"{network}+TTD"}
+    for row in (*scores.source_rows, *scores.fused_rows):
+        means = scores.means(row)
+        cells = [_number(means[name]) for name in metrics]
+        if timed and row in scores.milliseconds:
+            cells.append(_number(float(np.median(scores.milliseconds[row]))))
+        table.add_row(names.get(row, row), *cells)
+    found = comparisons(scores)
+    if found:
+        table.add_section()
+        chosen = [found[name] for name in metrics]
+        table.add_row("difference", *(_number(one.mean, signed=True) for one in chosen))
+        table.add_row("  95 % from", *(_number(one.low, signed=True) for one in chosen))
+        table.add_row("  95 % to", *(_number(one.high, signed=True) for one in chosen))
+        table.add_row("improved", *(_share(one.improved) for one in chosen))
+    return table
+
+
+def _number(value: float, signed: bool = False) -> str:
+    """Two or (a difference) three decimals; at most six characters in an ordinary table."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    digits = 3 if abs(value) < 9.9995 and signed else 2 if abs(value) < 999 else 0
+    sign = "+" if signed else ""
+    return f"{value:{sign}.{digits}f}".replace("-", "−")
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.0f} %"

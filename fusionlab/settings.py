@@ -1,0 +1,204 @@
+"""What a config may contain. No torch here: ``--help`` and mistakes answer at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fusionlab.errors import InputError
+
+Task = Literal["vif", "mif", "mef", "mff"]
+
+TTD_PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {  # Eq. 6
+        "loss": "l1",
+        "temperature": 1.0,
+        "form": "exp",
+        "normalization": "softmax",
+        "correlation": "negative",
+    },
+    "authors": {  # their published CDDFuse script
+        "loss": "mse",
+        "temperature": 50.0,
+        "form": "exp",
+        "normalization": "softmax",
+        "correlation": "negative",
+    },
+}
+TTD_CHOICES = {
+    "loss": ("l1", "mse"),
+    "form": ("exp", "linear", "sigmoid"),
+    "normalization": ("softmax", "proportional", "none"),
+    "correlation": ("negative", "positive"),
+}
+
+
+@dataclass
+class Network:
+    """The fusion network.
+
+    Args:
+        name: Fusion network.
+        checkpoint: File with its weights, ours or its authors'. Default: evaluate.py takes the one
+            that the package carries, train.py starts from scratch.
+        options: Arguments of that network, e.g. --network.options.rule mean.
+    """
+
+    name: Literal["ifcnn"] = "ifcnn"
+    checkpoint: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Data:
+    """The images to fuse.
+
+    Args:
+        root: Folder with the images. Default: the scenes that the package builds itself.
+        task: vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus).
+            Default: told by the sources' names where they tell it; of the built-in scenes, all.
+        layout: How the folder is laid out: subfolders (vi/01.png ir/01.png), scenes
+            (01/01_A.png 01/01_B.png), suffixes (01-A.png 01-B.png); auto finds out.
+        sources: Names of the sources, in order, e.g. [vi, ir] (subfolders or suffixes). Default:
+            found in the folder.
+        reference: Name of the ground truth (subfolder or suffix). Default: found by its usual
+            names (gt, reference, full_clear ...).
+        colour: What the network sees: luma, rgb, or auto (RGB where its authors fuse it).
+        batch_size: Most images of one size that are fused at once.
+        workers: Processes that read images; 0 reads in the main one.
+    """
+
+    root: str | None = None
+    task: Task | None = None
+    layout: Literal["auto", "subfolders", "scenes", "suffixes"] = "auto"
+    sources: list[str] | None = None
+    reference: str | None = None
+    colour: Literal["auto", "luma", "rgb"] = "auto"
+    batch_size: int = 1
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what types cannot."""
+        _at_least("data.batch_size", self.batch_size, 1)
+        _at_least("data.workers", self.workers, 0)
+
+
+@dataclass
+class TTD:
+    """Test-time dynamic fusion (Cao et al., NeurIPS 2024).
+
+    Args:
+        preset: Where unset values come from: paper (Eq. 6: l1, temperature 1) or authors (their
+            published script: mse, temperature 50).
+        loss: Distance between a uni-source component and its source, per pixel: l1 or mse.
+        temperature: Factor of the loss in the exponent, at least 0.
+        form: Score of a source: exp (e to the minus loss, Eq. 6), linear (minus loss), sigmoid (of
+            minus loss).
+        normalization: From scores to weights over the sources: softmax, proportional (a score's
+            share of their sum) or none (the scores themselves, over the number of sources).
+        correlation: Of weight and loss: negative (the paper's), positive (its counter-experiment).
+    """
+
+    preset: Literal["paper", "authors"] = "paper"
+    loss: Literal["l1", "mse"] | None = None
+    temperature: float | None = None
+    form: Literal["exp", "linear", "sigmoid"] | None = None
+    normalization: Literal["softmax", "proportional", "none"] | None = None
+    correlation: Literal["negative", "positive"] | None = None
+
+    def __post_init__(self) -> None:
+        """Fill what is unset from the preset; check what Python callers may pass."""
+        if self.preset not in TTD_PRESETS:
+            raise InputError(
+                f"ttd.preset must be one of {', '.join(TTD_PRESETS)}, got {self.preset!r}"
+            )
+        for name, value in TTD_PRESETS[self.preset].items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
+        for name, choices in TTD_CHOICES.items():
+            if getattr(self, name) not in choices:
+                got = getattr(self, name)
+                raise InputError(f"ttd.{name} must be one of {', '.join(choices)}, got {got!r}")
+        _at_least("ttd.temperature", self.temperature, 0)
+        if self.form == "linear" and self.normalization != "softmax":
+            raise InputError(
+                "ttd.form linear gives scores below 0: set ttd.normalization to softmax"
+            )
+
+    def choices(self) -> dict[str, Any]:
+        """Every setting but the preset, by name, none of them None."""
+        return {name: getattr(self, name) for name in TTD_PRESETS[self.preset]}
+
+
+@dataclass
+class Training:
+    """How a network is trained.
+
+    Args:
+        photographs: Folder of sharp photographs, searched with its subfolders, from which
+            multi-focus pairs are made. Default: photographs that scikit-image carries.
+        crop_size: Side of the square training crops, pixels.
+        batch_size: Crops in a batch, per device.
+        batches_per_epoch: Batches between validations, per device.
+        lr: Learning rate at the start.
+        lr_power: Power of the polynomial decay of the learning rate, to 0 at the last step.
+        momentum: Momentum of stochastic gradient descent.
+        workers: Processes that make crops; 0 makes them in the main one.
+    """
+
+    photographs: str | None = None
+    crop_size: int = 64
+    batch_size: int = 16
+    batches_per_epoch: int = 80
+    lr: float = 0.01
+    lr_power: float = 0.9
+    momentum: float = 0.9
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what types cannot."""
+        _at_least("training.crop_size", self.crop_size, 16)
+        _at_least("training.batch_size", self.batch_size, 2)  # batch norm needs more than one
+        _at_least("training.batches_per_epoch", self.batches_per_epoch, 1)
+        _at_least("training.workers", self.workers, 0)
+        _at_least("training.lr", self.lr, 0)
+
+
+@dataclass
+class Trainer:
+    """Passed to Lightning's Trainer under the same names.
+
+    Args:
+        accelerator: cpu, gpu, mps or auto.
+        devices: How many devices, or which, e.g. 2 or "0,3"; auto takes all.
+        strategy: How devices share the work, e.g. ddp.
+        precision: Floating-point precision, e.g. 32-true, 16-mixed, bf16-mixed.
+        max_epochs: Epochs of a training.
+        max_steps: Steps of a training; -1 leaves it to the epochs.
+        gradient_clip_val: Largest norm of the gradient. Default: not clipped.
+        accumulate_grad_batches: Batches per step of the optimiser.
+        limit_train_batches: Batches (int) or share (float) of each training epoch.
+        limit_val_batches: The same of each validation.
+        limit_test_batches: The same of an evaluation.
+        deterministic: Only deterministic algorithms.
+        fast_dev_run: One batch of everything, nothing saved by Lightning.
+    """
+
+    accelerator: str = "auto"
+    devices: int | str | list[int] = "auto"
+    strategy: str = "auto"
+    precision: str = "32-true"
+    max_epochs: int = 6
+    max_steps: int = -1
+    gradient_clip_val: float | None = None
+    accumulate_grad_batches: int = 1
+    limit_train_batches: int | float = 1.0
+    limit_val_batches: int | float = 1.0
+    limit_test_batches: int | float = 1.0
+    deterministic: bool = False
+    fast_dev_run: bool = False
+
+
+def _at_least(key: str, value: float | None, least: float) -> None:
+    if value is None or not value >= least:
+        raise InputError(f"{key} must be at least {least}, got {value}")

@@ -1,0 +1,160 @@
+"""The LightningModule: a network, an objective, optional test-time dynamic fusion, metrics."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+import fusionlab
+from fusionlab.data.colour import grey_levels, to_luma, with_chroma
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.networks import FusionNetwork
+from fusionlab.settings import TTD, Training
+from fusionlab.training.scoreboard import Scoreboard, Scores
+from fusionlab.ttd import DynamicFusion, TestTimeDynamicFusion
+
+
+class FusionModule(L.LightningModule):
+    """Trains and evaluates a fusion network.
+
+    Args:
+        network: The network, from ``create_network``.
+        objective: Called with network and batch, returns loss terms; None for evaluation only.
+        training: The ``training`` group of the config; needed with an objective.
+        ttd: Settings of test-time dynamic fusion; None for the static network only.
+    """
+
+    def __init__(
+        self,
+        network: FusionNetwork,
+        objective: nn.Module | None = None,
+        training: Training | None = None,
+        ttd: TTD | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self.training_settings = training
+        self.dynamic_options = None if ttd is None else asdict(ttd)
+        self.boards: list[Scoreboard] = []  # one per evaluated data set
+        self.tested: list[Scores] = []
+
+    def score_on(self, datasets: list[FusionDataset]) -> None:
+        """Prepare a fresh scoreboard for each data set that will be evaluated, in order."""
+        rows = ["static"] if self.dynamic_options is None else ["static", "ttd"]
+        self.boards = [Scoreboard(dataset, rows) for dataset in datasets]
+
+    def setup(self, stage: str) -> None:
+        """Put the scoreboards on the device of this process."""
+        for board in self.boards:
+            board.to(self.device)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Sum of the objective's terms."""
+        assert self.objective is not None
+        terms = self.objective(self.network, batch)
+        for name, value in terms.items():
+            self.log(f"train/loss/{name}", value, batch_size=len(batch["sources"]), prog_bar=True)
+        return torch.stack(list(terms.values())).sum()
+
+    def configure_optimizers(self) -> Any:
+        """Stochastic gradient descent with polynomial decay to 0 at the last step."""
+        settings = self.training_settings
+        assert settings is not None
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
+        steps, power = int(self.trainer.estimated_stepping_batches), settings.lr_power
+        # PolynomialLR would keep its number of steps when a training is resumed to last longer
+        schedule = LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps) ** power)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def fuse(self, batch: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, float], Any]:
+        """Fuse a batch statically and dynamically, encoding it once.
+
+        Returns:
+            Viewable images by row, (B, 3, H, W) in [0, 1]; milliseconds per image by row; and the
+            :class:`DynamicFusion`, or None.
+        """
+        sources, network = batch["sources"], self.network
+        start = self._now()
+        features = network.encode(sources)
+        encoded = self._now()
+        images = {"static": network.decode(network.combine(features), sources)}
+        decoded = self._now()
+        seconds = {"static": decoded - start}
+        dynamic: DynamicFusion | None = None
+        if self.dynamic_options is not None:
+            wrapper = TestTimeDynamicFusion(network, **self.dynamic_options)
+            dynamic = wrapper.fuse(features, sources)
+            images["ttd"] = dynamic.fused
+            seconds["ttd"] = encoded - start + self._now() - decoded
+        viewable = {row: viewable_image(image, batch["chroma"]) for row, image in images.items()}
+        return viewable, {row: 1000 * s / len(sources) for row, s in seconds.items()}, dynamic
+
+    def test_step(
+        self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> dict[str, Any]:
+        """Fuse and score a batch; the images go to whoever writes them."""
+        images, milliseconds, dynamic = self.fuse(batch)
+        board = self.boards[dataloader_idx]
+        for row, image in images.items():
+            board.update(row, grey_levels(image), batch, milliseconds[row])
+        board.update_sources(batch)
+        return {"images": images, "dynamic": dynamic}
+
+    def on_test_epoch_end(self) -> None:
+        """Gather the scores of all processes into ``tested``, one per data set."""
+        self.tested = [board.scores() for board in self.boards]
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Fuse and score a batch."""
+        self.test_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean of every metric, static and dynamic."""
+        scores = self.boards[0].scores()
+        for row in scores.fused_rows:
+            prefix = "val" if row == "static" else f"val/{row}"
+            for metric, value in scores.means(row).items():
+                self.log(f"{prefix}/{metric}", value, prog_bar=metric == "PSNR", sync_dist=False)
+        self.boards[0].reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say in plain values which network the weights belong to."""
+        checkpoint["hyper_parameters"] = {
+            "name": self.network.name,
+            "options": self.network.options,
+            "fusionlab": fusionlab.__version__,
+        }
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def viewable_image(fused: Tensor, chroma: Tensor) -> Tensor:
+    """What a viewer sees: colour put back, clamped.
+
+    Args:
+        fused: Output of a network, (B, 1, H, W) or (B, 3, H, W).
+        chroma: Chroma of the sources, (B, 2, H, W) in [−0.5, 0.5]; 0 where all sources are grey.
+
+    Returns:
+        (B, 3, H, W) in [0, 1]; three equal channels where all sources are grey.
+    """
+    fused = fused.float()
+    if fused.shape[1] == 1:
+        return with_chroma(fused, chroma).clamp(0, 1)
+    coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
+    grey = torch.stack([to_luma(image) for image in fused])
+    return torch.where(coloured, fused, grey).clamp(0, 1)

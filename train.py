@@ -1,0 +1,28 @@
+"""Train a fusion network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fusionlab.cli import main as run_main
+from fusionlab.cli import new_parser
+
+
+def _program() -> Callable[..., Any]:
+    from fusionlab.programs.train import train  # torch is imported only now
+
+    return train
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run ``python train.py``."""
+    parser = new_parser("train.py", __doc__)
+    parser.add_argument(
+        "--resume", type=str, help="Folder of a training run that is to go on, with its config."
+    )
+    run_main(parser, argv, _program)
+
+
+if __name__ == "__main__":
+    main()
