@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Optional
 
@@ -17,9 +17,15 @@ from fusionlab.settings import TTD, Data, Network, Trainer, Training
 class Parser(ArgumentParser):
     """Parser that reports a mistake in one line and exits with code 2."""
 
+    arguments: Sequence[str] = ()  # what is being parsed, to name the config file in a mistake
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the mistake without a usage block."""
-        print(f"{self.prog}: error: {one_line(str(message))}", file=sys.stderr)
+        text = one_line(str(message))
+        if "<unicode string>" in text:
+            configs = [value for value in self.arguments if value.endswith((".yaml", ".yml"))]
+            text = text.replace("<unicode string>", ", ".join(configs) or "config")
+        print(f"{self.prog}: error: {text}", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -34,6 +40,8 @@ def one_line(message: str) -> str:
         given = re.search(r"Given value: (.*)", message, re.DOTALL)
         got = f". Got value: {given[1]}" if given and key else ""
         message = f"{key}{union[1]}{got}"
+        if 'key "ttd"' in key:
+            message = f"{key}Expected its options, {{}} for the defaults{got}"
     for name in TTD.__dataclass_fields__:  # jsonargparse names keys of an optional group without it
         message = message.replace(f'Parser key "{name}"', f'Parser key "ttd.{name}"')
     message = " ".join(message.split())
@@ -81,6 +89,7 @@ def main(
     works without torch. An InputError ends the program like a mistake in its arguments.
     """
     argv = sys.argv[1:] if argv is None else argv
+    parser.arguments = argv
     config = parser.parse_args(argv)
     try:
         if config.get("resume") is not None:

@@ -140,19 +140,24 @@ class Training:
         crop_size: Side of the square training crops, pixels.
         batch_size: Crops in a batch, per device.
         batches_per_epoch: Batches between validations, per device.
+        optimizer: sgd or adam.
         lr: Learning rate at the start.
         lr_power: Power of the polynomial decay of the learning rate, to 0 at the last step.
-        momentum: Momentum of stochastic gradient descent.
+        momentum: Momentum of sgd.
+        hold_batch_norm: Share of the steps after which batch norm keeps its statistics, which small
+            batches make noisy; 1 never does.
         workers: Processes that make crops; 0 makes them in the main one.
     """
 
     photographs: str | None = None
-    crop_size: int = 64
+    crop_size: int = 32
     batch_size: int = 16
-    batches_per_epoch: int = 80
+    batches_per_epoch: int = 200
+    optimizer: Literal["sgd", "adam"] = "sgd"
     lr: float = 0.01
     lr_power: float = 0.9
     momentum: float = 0.9
+    hold_batch_norm: float = 0.2
     workers: int = 0
 
     def __post_init__(self) -> None:
@@ -161,7 +166,8 @@ class Training:
         _at_least("training.batch_size", self.batch_size, 2)  # batch norm needs more than one
         _at_least("training.batches_per_epoch", self.batches_per_epoch, 1)
         _at_least("training.workers", self.workers, 0)
-        _at_least("training.lr", self.lr, 0)
+        for name in ("lr", "lr_power", "momentum", "hold_batch_norm"):
+            _at_least(f"training.{name}", getattr(self, name), 0)
 
 
 @dataclass

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from fusionlab.errors import InputError
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 _ORIENTATION = 0x0112  # EXIF tag
+_TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 _BITS_PER_SAMPLE = 258  # TIFF tag
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _EIGHT_BIT = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB", "1": "L"}
@@ -31,11 +32,9 @@ def image_size(path: Path) -> tuple[int, int]:
         InputError: If the file is no image.
     """
     try:
-        with Image.open(path) as image:
+        with path.open("rb") as file, Image.open(file) as image:
             width, height = image.size
-            turned = (
-                image.format != "TIFF" and _orientation(image) >= 5
-            )  # Pillow turns TIFFs itself
+            turned = image.format != "TIFF" and _orientation(image) in _TURNED  # Pillow turns TIFFs
     except _BROKEN as reason:
         raise _unreadable(path, reason) from None
     return (width, height) if turned else (height, width)
@@ -54,9 +53,10 @@ def read_image(path: Path) -> Tensor:
         InputError: If the file is unreadable or truncated, or of another mode (CMYK, say).
     """
     try:
-        with Image.open(path) as image:
+        # Opened by name, Pillow maps uncompressed grey TIFFs, and reads those turned askew
+        with path.open("rb") as file, Image.open(file) as image:
             orientation = _orientation(image)
-            if _is_deep_colour(image):
+            if _is_deep_colour(path, image):
                 pixels = _deep_colour(path, image)
             else:
                 pixels = _pixels(path, image)
@@ -79,31 +79,33 @@ def _orientation(image: Image.Image) -> int:
 
 def _pixels(path: Path, image: Image.Image) -> np.ndarray:
     if image.mode in _EIGHT_BIT:
+        image.info.pop("transparency", None)  # Pillow warns that it is lost
         return np.asarray(image.convert(_EIGHT_BIT[image.mode]))
     pixels = np.asarray(image)
     if image.mode.startswith("I") and pixels.min() >= 0 and pixels.max() <= 65535:
         return pixels.astype(np.uint16)
     if image.mode == "F" and pixels.min() >= 0 and pixels.max() <= 1:
-        return pixels
+        return pixels.copy()
+    held = f" with values {pixels.min():g} to {pixels.max():g}" if pixels.ndim == 2 else ""
     raise InputError(
-        f"{path} has mode {image.mode}, which is not read; save it as 8 or 16 bit grey or RGB"
+        f"{path} has mode {image.mode}{held}, which is not read; save it as 8 or 16 bit grey or RGB"
     )
 
 
-def _is_deep_colour(image: Image.Image) -> bool:
+def _is_deep_colour(path: Path, image: Image.Image) -> bool:
     """Whether Pillow would cut a 16-bit image with several channels down to 8 bits."""
     if image.mode not in ("RGB", "RGBA"):
         return False
     if image.format == "PNG":
-        return _png_header(image)[0] == 16
+        return _png_header(path)[0] == 16
     if image.format == "TIFF":
         return 16 in image.tag_v2.get(_BITS_PER_SAMPLE, ())  # type: ignore[attr-defined]
     return False
 
 
-def _png_header(image: Image.Image) -> tuple[int, int]:
+def _png_header(path: Path) -> tuple[int, int]:
     """Bit depth and colour type, the bytes after signature, length, type, width and height."""
-    with Path(image.filename).open("rb") as file:  # type: ignore[attr-defined]
+    with path.open("rb") as file:
         return tuple(file.read(26)[24:])  # type: ignore[return-value]
 
 
@@ -112,8 +114,13 @@ def _deep_colour(path: Path, image: Image.Image) -> np.ndarray:
     if image.format == "TIFF":
         import tifffile
 
-        return tifffile.imread(path)[..., :3]
-    if _png_header(image)[1] == 4:
+        with tifffile.TiffFile(path) as tiff:
+            page = tiff.pages[0]  # the one that Pillow reads
+            pixels = page.asarray()
+        if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            pixels = pixels.transpose(1, 2, 0)
+        return pixels[..., :3]
+    if _png_header(path)[1] == 4:
         raise InputError(f"{path} is 16-bit grey with alpha, which is not read; remove the alpha")
     from kornia_rs.io import read_image_png_u16
 
@@ -122,7 +129,7 @@ def _deep_colour(path: Path, image: Image.Image) -> np.ndarray:
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Undo an EXIF orientation (1 to 8) of (H, W, C)."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TURNED:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
@@ -135,4 +142,8 @@ def _unreadable(path: Path, reason: Exception) -> InputError:
     if not path.exists():
         return InputError(f"no image at {path}")
     text = " ".join(str(reason).split()) or type(reason).__name__
-    return InputError(f"{path} cannot be read as an image ({text}); get the file again")
+    if isinstance(reason, UnidentifiedImageError):
+        text = "unknown format"
+    return InputError(
+        f"{path} cannot be read as an image ({text}); get it again, or save it as PNG"
+    )

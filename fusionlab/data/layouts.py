@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,28 +66,35 @@ def find_samples(
             or a folder of exposures without suffixes), ``suffixes`` (``01-A.png 01-B.png``) or
             ``auto``. Names are matched case-folded, whatever their extension.
         sources: Names of the subfolders or suffixes that are sources, in their order; None finds
-            known pairs, else takes all.
+            known pairs, else takes all subfolders, or all suffixes of one letter.
         reference: Name of the subfolder or suffix with the ground truth; None finds usual names.
 
     Raises:
-        InputError: If nothing is found, a partner is missing, or two files share a name.
+        InputError: If nothing is found, a partner or a named reference is missing, or two files
+            share a name.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"no folder {root}; set data.root to an existing one")
     folders = sorted((f for f in root.iterdir() if f.is_dir() and f.name[0] != "."), key=_natural)
     files = list(_images(root))
-    if layout == "auto":
-        layout = _guess(folders, files, sources)
-    find = {"subfolders": _subfolders, "scenes": _scenes, "suffixes": _suffixes}[layout]
     given = tuple(name.casefold() for name in sources) if sources else None
-    wanted = (reference.casefold(),) if reference else REFERENCES
-    samples = find(root, folders, files, given, wanted)
+    if layout == "auto":
+        layout = _guess(folders, files, given)
+    find = {"subfolders": _subfolders, "scenes": _scenes, "suffixes": _suffixes}[layout]
+    samples = find(root, folders, files, given, reference.casefold() if reference else None)
     if not samples:
+        named = f" of sources {', '.join(sources)}" if sources else ""
         raise InputError(
-            f"no samples under {root} (looked for {layout}: {_LOOKS[layout]}); "
+            f"no samples{named} under {root} (looked for {layout}: {_LOOKS[layout]}); "
             "set data.root, data.layout or data.sources"
         )
+    if reference and not any(sample.reference for sample in samples):
+        raise InputError(f"no {reference} for the samples under {root}; set data.reference")
+    for sample in samples:
+        if len(sample.sources) == 1:
+            (path,) = sample.sources.values()
+            raise InputError(f"{path} has no partner; add it, or set data.layout or data.sources")
     used = {path for sample in samples for path in (*sample.sources.values(), sample.reference)}
     ignored = [path for path in sorted(root.rglob("*")) if path.is_file() and path not in used]
     return Listing(root, layout, samples, ignored)
@@ -106,13 +113,14 @@ _LOOKS = {
 }
 
 
-def _guess(folders: list[Path], files: list[Path], sources: Sequence[str] | None) -> str:
+def _guess(folders: list[Path], files: list[Path], given: tuple[str, ...] | None) -> str:
     names = {folder.name.casefold() for folder in folders}
-    wanted = [tuple(name.casefold() for name in sources)] if sources else list(KNOWN_SOURCES)
-    if any(names.issuperset(known) for known in wanted):
+    if any(names.issuperset(known) for known in ([given] if given else KNOWN_SOURCES)):
         return "subfolders"
-    if files:
+    if _with_suffix(files, given) or (files and not folders):
         return "suffixes"
+    if any(_is_scene(folder, given) for folder in folders):
+        return "scenes"
     seen: set[str] = set()
     for folder in folders:
         stems = {path.stem.casefold() for path in _images(folder)}
@@ -127,26 +135,29 @@ def _subfolders(
     folders: list[Path],
     files: list[Path],
     given: tuple[str, ...] | None,
-    references: tuple[str, ...],
+    reference: str | None,
 ) -> list[Sample]:
-    by_name = {folder.name.casefold(): _by_stem(folder) for folder in folders}
-    reference = next((name for name in references if name in by_name), None)
-    names = given or _known(by_name) or tuple(n for n in by_name if by_name[n] and n != reference)
+    by_name = {folder.name.casefold(): folder for folder in folders}
+    full = [name for name, folder in by_name.items() if any(_images(folder))]
+    names = given or _known(by_name)
+    truth = _truth(reference, names or (), full)
+    names = names or tuple(name for name in full if name != truth)
     for name in names:
-        if not by_name.get(name):
+        if name not in full:
             have = ", ".join(folder.name for folder in folders) or "none"
-            raise InputError(f"no images in {root / name}; subfolders there: {have}")
-    titles = {folder.name.casefold(): folder.name for folder in folders}
-    needed = {name: by_name[name] for name in (*names, *([reference] if reference else []))}
-    stems = {stem: path.stem for name in names for stem, path in by_name[name].items()}
+            raise InputError(
+                f"no images in {root / name}; set data.sources (subfolders there: {have})"
+            )
+    needed = {name: _by_stem(by_name[name]) for name in (*names, *([truth] if truth else []))}
+    stems = {stem: path.stem for name in names for stem, path in needed[name].items()}
     samples = []
     for stem in sorted(stems, key=_natural):
         for name, paths in needed.items():
             if stem not in paths:
                 partner = next(found[stem] for found in needed.values() if stem in found)
-                raise _no_partner(partner, root / titles[name] / stems[stem])
-        found = {titles[name]: by_name[name][stem] for name in names}
-        samples.append(Sample(stems[stem], found, needed[reference][stem] if reference else None))
+                raise _no_partner(partner, by_name[name] / stems[stem])
+        found = {by_name[name].name: needed[name][stem] for name in names}
+        samples.append(Sample(stems[stem], found, needed[truth][stem] if truth else None))
     return samples
 
 
@@ -155,18 +166,19 @@ def _scenes(
     folders: list[Path],
     files: list[Path],
     given: tuple[str, ...] | None,
-    references: tuple[str, ...],
+    reference: str | None,
 ) -> list[Sample]:
     samples = []
     for folder in folders:
         images = list(_images(folder))
-        if any(_has_suffix(path, given) for path in images):
-            found = _group_by_suffix(images, given, references, alone=True)
+        if given or _with_suffix(images, None):
+            found = _group_by_suffix(images, given, reference, alone=True)
             samples += [Sample(folder.name, one.sources, one.reference) for one in found]
-        elif images:
-            truth = next((path for path in images if path.stem.casefold() in references), None)
-            exposures = [path for path in images if path != truth]
-            sources = {str(k): path for k, path in enumerate(exposures, start=1)}
+            continue
+        exposures = _by_stem(folder)
+        truth = exposures.pop(_truth(reference, (), exposures), None)
+        sources = {str(k): path for k, path in enumerate(exposures.values(), start=1)}
+        if sources:
             samples.append(Sample(folder.name, sources, truth))
     return samples
 
@@ -176,43 +188,37 @@ def _suffixes(
     folders: list[Path],
     files: list[Path],
     given: tuple[str, ...] | None,
-    references: tuple[str, ...],
+    reference: str | None,
 ) -> list[Sample]:
-    return _group_by_suffix(files, given, references)
+    return _group_by_suffix(files, given, reference)
 
 
 def _group_by_suffix(
-    files: list[Path],
-    given: tuple[str, ...] | None,
-    references: tuple[str, ...],
-    alone: bool = False,
+    files: list[Path], given: tuple[str, ...] | None, reference: str | None, alone: bool = False
 ) -> list[Sample]:
     """Samples of ``<id>-<source>`` files; ``alone``: they belong together whatever their id."""
+    names = given or _names_among(files)
+    truth = _truth(reference, names, _suffixes_of(files))
     groups: dict[str, dict[str, Path]] = {}
-    truths: dict[str, Path] = {}
-    found = {_parts(path)[1].casefold() for path in files}
-    names = given or _known(found) or tuple(sorted(n for n in found if _is_letter(n)))
     for path in files:
         stem, name = (part.casefold() for part in _parts(path))
-        stem = "" if alone else stem
-        if name in references:
-            truths[stem] = path
-        elif name in names:
-            group = groups.setdefault(stem, {})
+        if name and name in (*names, truth):
+            group = groups.setdefault("" if alone else stem, {})
             if name in group:
                 raise _same_name(group[name], path)
             group[name] = path
     samples = []
     for stem in sorted(groups, key=_natural):
         group = groups[stem]
+        ground_truth = group.pop(truth, None)
+        if not group:
+            continue
         some = next(iter(group.values()))
-        for name in names if len(names) > 1 else (*names, "b"):
+        for name in names:
             if name not in group:
-                raise _no_partner(
-                    some, some.parent / f"*{name.upper() if _is_letter(name) else name}"
-                )
-        titles = {_parts(group[name])[1]: group[name] for name in names}
-        samples.append(Sample(_parts(some)[0], titles, truths.get(stem)))
+                raise _no_partner(some, some.parent / f"*{_title(name)}")
+        found = {_title(name): group[name] for name in names}
+        samples.append(Sample(_parts(some)[0], found, ground_truth))
     return samples
 
 
@@ -222,9 +228,40 @@ def _parts(path: Path) -> tuple[str, str]:
     return (match["id"], match["source"]) if match else (path.stem, "")
 
 
-def _has_suffix(path: Path, given: tuple[str, ...] | None) -> bool:
-    name = _parts(path)[1].casefold()
-    return name in given if given else _is_letter(name)
+def _suffixes_of(files: list[Path]) -> set[str]:
+    return {_parts(path)[1].casefold() for path in files}
+
+
+def _names_among(files: list[Path]) -> tuple[str, ...]:
+    """Suffixes that are sources: known ones, else letters."""
+    suffixes = _suffixes_of(files)
+    return _known(suffixes) or tuple(sorted(name for name in suffixes if _is_letter(name)))
+
+
+def _with_suffix(files: list[Path], given: tuple[str, ...] | None) -> list[Path]:
+    """Files that end in the name of a source."""
+    names = given or _names_among(files)
+    return [path for path in files if _parts(path)[1].casefold() in names]
+
+
+def _is_scene(folder: Path, given: tuple[str, ...] | None) -> bool:
+    """Whether files differ in nothing but the name of their source."""
+    files = _with_suffix(list(_images(folder)), given)
+    return len(files) > 1 and len({_parts(path)[0].casefold() for path in files}) == 1
+
+
+def _title(name: str) -> str:
+    """One spelling of a suffix: MEFB has scenes with ``_a`` and ``_B``."""
+    return name.upper() if _is_letter(name) else name
+
+
+def _truth(reference: str | None, names: Iterable[str], have: Collection[str]) -> str:
+    """Name of the ground truth, of those at hand; empty if there is none."""
+    if reference:
+        return reference if reference in have else ""
+    # beside infrared and visible images, labels are classes (FMB)
+    excluded = {*names, *(["label"] if task_of(names) == "vif" else [])}
+    return next((name for name in REFERENCES if name in have and name not in excluded), "")
 
 
 def _known(names: Iterable[str]) -> tuple[str, ...] | None:
@@ -253,11 +290,13 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 def _natural(name: Path | str) -> list[tuple[int, int | str]]:
     """Sort key that puts 2 before 10."""
     text = str(name).casefold()
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text)]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", text)]
 
 
 def _no_partner(path: Path, where: Path) -> InputError:
-    return InputError(f"{path} has no partner {where}; add it, or move the file away")
+    return InputError(
+        f"{path} has no partner {where}; add it, move the file away or set data.layout"
+    )
 
 
 def _same_name(one: Path, other: Path) -> InputError:

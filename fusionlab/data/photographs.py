@@ -71,7 +71,14 @@ def open_photographs(folder: str | None, smallest: int) -> Sequence[Tensor]:
         InputError: If there is no image in the folder, or one is unreadable or too small.
     """
     if folder is None:
-        return [photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        photographs = [photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        side = min(min(photo.shape[-2:]) for photo in photographs)
+        if side < smallest:
+            raise InputError(
+                f"training.crop_size {smallest} is larger than the smallest side of the built-in "
+                f"photographs, {side} pixels; lower it or set training.photographs"
+            )
+        return photographs
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file() and is_image(path))
     if not paths:
         raise InputError(f"no images under {folder}; set training.photographs to a folder of some")

@@ -75,11 +75,11 @@ class FusionNetwork(nn.Module):
         return {"name": self.name, "options": self.options, "checkpoint": self.checkpoint}
 
     def check_sources(self, sources: Tensor) -> None:
-        """Refuse anything but (B, M, C, H, W) with M ≥ 1 and a number of channels it takes."""
-        if sources.ndim != 5 or sources.shape[1] < 1 or sources.shape[2] not in self.channels:
+        """Refuse anything but (B, M, C, H, W), not empty, with a number of channels it takes."""
+        if sources.ndim != 5 or 0 in sources.shape[1:] or sources.shape[2] not in self.channels:
             channels = " or ".join(map(str, self.channels))
             raise ValueError(
-                f"sources must be (B, M, C, H, W) with M ≥ 1 and C = {channels}, "
+                f"sources must be (B, M, C, H, W) with M, H, W ≥ 1 and C = {channels}, "
                 f"got {tuple(sources.shape)}"
             )
 
@@ -92,8 +92,9 @@ def scale_features(features: Tensor, weights: Tensor | None) -> Tensor:
         weights: (B, M, 1, H, W), or None to leave the features as they are.
 
     Returns:
-        (B, M, F, H, W). Dividing by 1/M, rounded as the weights are, makes uniform weights the
-        identity bit for bit for every M; multiplying by M would not (M = 41 in float32).
+        (B, M, F, H, W), of the features' type. Dividing by 1/M, rounded as the weights are, makes
+        uniform weights the identity bit for bit for every M; multiplying by M would not (M = 41 in
+        float32).
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -106,4 +107,4 @@ def scale_features(features: Tensor, weights: Tensor | None) -> Tensor:
             f"weights must be {expected} for these features, got {tuple(weights.shape)}"
         )
     uniform = weights.new_full((), 1 / features.shape[1])
-    return features * (weights / uniform)
+    return (features * (weights / uniform)).to(features.dtype)  # under autocast weights are wider

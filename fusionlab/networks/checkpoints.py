@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import struct
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,18 @@ from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
 
 BUNDLED = "bundled"
+_DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
+    pickle.UnpicklingError,
+    struct.error,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _WRAPPERS = ("state_dict", "model")  # what people call the weights inside a larger checkpoint
 _PREFIXES = ("module.", "network.")  # left by DataParallel, by our FusionModule
 
@@ -130,20 +143,23 @@ def _read_safetensors(path: Path) -> Checkpoint:
 def _read_pytorch(path: Path) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError):
+    except _DAMAGED:
         kind = "more than weights" if is_zipfile(path) else "no whole PyTorch checkpoint"
         raise InputError(
             f"{path} holds {kind}, so it is not opened; save its state_dict, or get it again"
         ) from None
     stored: dict[str, Any] = {}
-    if isinstance(content, dict) and "fusionlab" in content.get("hyper_parameters", {}):
-        stored = content["hyper_parameters"]
+    written = content.get("hyper_parameters") if isinstance(content, dict) else None
+    if isinstance(written, dict) and "fusionlab" in written:
+        stored = written
         weights = content["state_dict"]
         content = {key: weights[key] for key in weights if key.startswith("network.")}
     for wrapper in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise InputError(
             f"{path} holds no state dict; save one with torch.save(network.state_dict())"
         )

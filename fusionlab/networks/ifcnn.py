@@ -5,7 +5,9 @@ Authors' code: https://github.com/uzeful/IFCNN
 Differs: in evaluation batch norm is folded into its convolution, all sources are encoded as one
 batch and features lie in memory channels last; the output is the same to rounding. Luma is repeated
 to three channels on the way in and the luma of the output is taken, as the authors do with files.
-IFCNN-MAX, -SUM and -MEAN load as published.
+IFCNN-MAX, -SUM and -MEAN load as published. Untrained weights are PyTorch's defaults: the first
+convolution does not come from ImageNet, and the authors' N(0, 2 / (k k C_out)) needs far more steps
+than our short training has.
 """
 
 from __future__ import annotations
@@ -76,9 +78,9 @@ class IFCNN(FusionNetwork):
 
     def __init__(self, rule: str = "max", normalize: str = "none") -> None:
         super().__init__()
-        if rule not in RULES:
+        if rule not in list(RULES):  # a list, for a config may say [max]
             raise InputError(f"ifcnn: rule must be one of {', '.join(RULES)}, got {rule!r}")
-        if normalize not in NORMALIZATIONS:
+        if normalize not in list(NORMALIZATIONS):
             known = ", ".join(NORMALIZATIONS)
             raise InputError(f"ifcnn: normalize must be one of {known}, got {normalize!r}")
         self.rule = rule
@@ -90,11 +92,6 @@ class IFCNN(FusionNetwork):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1), persistent=False)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(
-                    module.weight, mode="fan_out"
-                )  # N(0, sqrt(2 / (k·k·C_out)))
 
     def encode(self, sources: Tensor) -> Tensor:
         """(B, M, C, H, W) in [0, 1] to (B, M, 64, H, W), ≥ 0; C is 1 or 3."""

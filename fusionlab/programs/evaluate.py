@@ -132,7 +132,8 @@ def show(
         print("TTD: " + ", ".join(f"{key} {value}" for key, value in ttd.choices().items()))
     print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
     for dataset, scores in evaluated:
-        images = "1 image" if len(dataset) == 1 else f"{len(dataset)} images"
+        count = len(scores.indices["static"])
+        images = "1 image" if count == 1 else f"{count} images"
         title = f"{dataset.task.upper()}: {dataset.name}, {images}"
         for table in tables(title, name, scores):
             console.print(table)

@@ -20,6 +20,7 @@ from fusionlab.programs.evaluate import check_datasets, open_datasets, show, wri
 from fusionlab.programs.run_folder import new_run_folder
 from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.images import write_whole
+from fusionlab.training.batch_norm import HoldBatchNorm
 from fusionlab.training.module import FusionModule
 
 ENDLESS = 2**40  # crops; an epoch takes as many as training.batches_per_epoch says
@@ -50,11 +51,17 @@ def train(settings: Namespace, config: str) -> Path:
     crops = _crops(settings)
     folder = resumed.parent if resumed else new_run_folder(settings.output, "train")
     module = FusionModule(network, OBJECTIVES[network.name](), settings.training, settings.ttd)
+    module.train()
     module.score_on(datasets)
     best = _best_checkpoint(folder, datasets[0])
     trainer = build_trainer(
         settings.trainer,
-        [best, LearningRateMonitor(), _SaveConfig(folder, config)],
+        [
+            best,
+            HoldBatchNorm(settings.training.hold_batch_norm),
+            LearningRateMonitor(),
+            _SaveConfig(folder, config),
+        ],
         folder,
         CSVLogger(folder, name="log"),
     )
@@ -65,7 +72,7 @@ def train(settings: Namespace, config: str) -> Path:
     if trainer.is_global_zero:
         evaluated = list(zip(datasets, module.tested, strict=True))
         write_results(folder, {"network": network.describe()}, evaluated)
-        show(evaluated, network)
+        show(evaluated, network, settings.ttd)
         print(f"Checkpoints, log, config and scores: {folder}")
     return folder
 

@@ -28,6 +28,8 @@ def build_trainer(
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*DistributedSampler.*")  # ours repeats nothing
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # ours, just made
+    warnings.filterwarnings("ignore", message=".*called before the ``update`` method.*")
     bar = RichProgressBar(console_kwargs={"stderr": True})
     try:
         return L.Trainer(
@@ -38,6 +40,7 @@ def build_trainer(
             use_distributed_sampler=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            log_every_n_steps=10,
         )
     except (MisconfigurationException, ValueError, RuntimeError) as reason:
         text = " ".join(str(reason).split())

@@ -40,7 +40,7 @@ def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any
     return [
         {
             "data": dataset.describe(),
-            "images": len(dataset),
+            "images": len(scores.indices["static"]),
             "means": {row: scores.means(row) for row in (*scores.fused_rows, *scores.source_rows)},
             "ttd_minus_static": {
                 metric: asdict(found) for metric, found in comparisons(scores).items()

@@ -37,7 +37,7 @@ def compare(old: np.ndarray, new: np.ndarray, higher_is_better: bool, seed: int 
         seed: Seed of the resampling.
     """
     defined = np.isfinite(old) & np.isfinite(new)
-    differences = (new - old)[defined]
+    differences = new[defined] - old[defined]
     if differences.size == 0:
         return Comparison(np.nan, np.nan, np.nan, np.nan, 0)
     better = differences > 0 if higher_is_better else differences < 0

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from fusionlab.report.statistics import Comparison, compare
 from fusionlab.training.scoreboard import Scores
@@ -25,19 +26,19 @@ def comparisons(scores: Scores) -> dict[str, Comparison]:
     }
 
 
-def tables(title: str, network: str, scores: Scores) -> list[Table]:
-    """The table of the fusion metrics and, where there is one, that of the ground truth."""
+def tables(title: str, network: str, scores: Scores) -> list[Text | Table]:
+    """Title and table of the fusion metrics and, where there is one, of the ground truth."""
     fusion = [name for name in scores.metrics if not name.endswith(TRUTH)]
     truth = [name for name in scores.metrics if name.endswith(TRUTH)]
-    found = [_table(title, network, scores, fusion)]
+    found: list[Text | Table] = [Text(title, style="bold"), _table(network, scores, fusion)]
     if truth:
-        found.append(_table("against the ground truth", network, scores, truth))
+        found += [Text("against the ground truth"), _table(network, scores, truth)]
     return found
 
 
-def _table(title: str, network: str, scores: Scores, metrics: list[str]) -> Table:
+def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
     timed = not metrics[0].endswith(TRUTH)
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
     table.add_column("", no_wrap=True, max_width=13, overflow="ellipsis")
     for name in metrics:

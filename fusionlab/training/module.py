@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 import fusionlab
 from fusionlab.data.colour import grey_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset
+from fusionlab.errors import InputError
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import TTD, Training
 from fusionlab.training.scoreboard import Scoreboard, Scores
@@ -64,11 +65,15 @@ class FusionModule(L.LightningModule):
         return torch.stack(list(terms.values())).sum()
 
     def configure_optimizers(self) -> Any:
-        """Stochastic gradient descent with polynomial decay to 0 at the last step."""
+        """The optimiser, with polynomial decay of its rate to 0 at the last step."""
         settings = self.training_settings
         assert settings is not None
         parameters = [p for p in self.parameters() if p.requires_grad]
-        optimizer = torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
+        optimizer: torch.optim.Optimizer
+        if settings.optimizer == "sgd":
+            optimizer = torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
+        else:
+            optimizer = torch.optim.Adam(parameters, lr=settings.lr)
         steps, power = int(self.trainer.estimated_stepping_batches), settings.lr_power
         # PolynomialLR would keep its number of steps when a training is resumed to last longer
         schedule = LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps) ** power)
@@ -81,7 +86,7 @@ class FusionModule(L.LightningModule):
         """Fuse a batch statically and dynamically, encoding it once.
 
         Returns:
-            Viewable images by row, (B, 3, H, W) in [0, 1]; milliseconds per image by row; and the
+            The network's output by row, (B, C, H, W); milliseconds per image by row; and the
             :class:`DynamicFusion`, or None.
         """
         sources, network = batch["sources"], self.network
@@ -97,19 +102,13 @@ class FusionModule(L.LightningModule):
             dynamic = wrapper.fuse(features, sources)
             images["ttd"] = dynamic.fused
             seconds["ttd"] = encoded - start + self._now() - decoded
-        viewable = {row: viewable_image(image, batch["chroma"]) for row, image in images.items()}
-        return viewable, {row: 1000 * s / len(sources) for row, s in seconds.items()}, dynamic
+        return images, {row: 1000 * s / len(sources) for row, s in seconds.items()}, dynamic
 
     def test_step(
         self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
     ) -> dict[str, Any]:
         """Fuse and score a batch; the images go to whoever writes them."""
-        images, milliseconds, dynamic = self.fuse(batch)
-        board = self.boards[dataloader_idx]
-        for row, image in images.items():
-            board.update(row, grey_levels(image), batch, milliseconds[row])
-        board.update_sources(batch)
-        return {"images": images, "dynamic": dynamic}
+        return self._score(batch, self.boards[dataloader_idx], "check checkpoint and precision")
 
     def on_test_epoch_end(self) -> None:
         """Gather the scores of all processes into ``tested``, one per data set."""
@@ -117,7 +116,7 @@ class FusionModule(L.LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Fuse and score a batch."""
-        self.test_step(batch, batch_idx)
+        self._score(batch, self.boards[0], "lower training.lr")
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean of every metric, static and dynamic."""
@@ -135,6 +134,18 @@ class FusionModule(L.LightningModule):
             "options": self.network.options,
             "fusionlab": fusionlab.__version__,
         }
+
+    def _score(self, batch: dict[str, Any], board: Scoreboard, remedy: str) -> dict[str, Any]:
+        images, milliseconds, dynamic = self.fuse(batch)
+        viewable = {}
+        for row, image in images.items():
+            if not torch.isfinite(image).all():
+                names = ", ".join(batch["id"])
+                raise InputError(f"{names} fused to NaN or infinity ({row}); {remedy}")
+            viewable[row] = viewable_image(image, batch["chroma"])
+            board.update(row, grey_levels(viewable[row]), batch, milliseconds[row])
+        board.update_sources(batch)
+        return {"images": viewable, "dynamic": dynamic}
 
     def _now(self) -> float:
         if self.device.type == "cuda":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _LARGEST_EXPONENT = 80.0  # e^80 is finite in float32
 
@@ -50,7 +52,8 @@ def relative_dominability(
             the sign of ℓ round, the paper's counter-experiment (§5.1).
 
     Returns:
-        ω, (B, M, 1, H, W), ≥ 0; sums to 1 over M unless ``normalization`` is none.
+        ω, (B, M, 1, H, W), ≥ 0, in single precision or better; sums to 1 over M unless
+        ``normalization`` is none.
 
     Raises:
         ValueError: If a choice is unknown, or linear scores meet another rule than softmax.
@@ -60,13 +63,15 @@ def relative_dominability(
     if correlation not in ("negative", "positive"):
         raise ValueError(f"correlation must be negative or positive, got {correlation!r}")
     signed = -temperature if correlation == "negative" else temperature
-    scores = _scores(signed * losses, form)
+    exponents = signed * losses.to(torch.promote_types(losses.dtype, torch.float32))
+    scores = _scores(exponents, form)
     if normalization == "softmax":
         return scores.softmax(1)
     if form == "linear":
         raise ValueError("linear scores can be negative: their normalization must be softmax")
     if normalization == "proportional":
-        return scores / scores.sum(1, keepdim=True)
+        # through ln s: a large γ makes every s 0, and 0 / 0 is NaN
+        return (exponents if form == "exp" else F.logsigmoid(exponents)).softmax(1)
     if normalization == "none":
         return scores / scores.shape[1]
     raise ValueError(f"normalization must be softmax, proportional or none, got {normalization!r}")

@@ -88,7 +88,9 @@ def test_the_length_ends_an_iteration(photographs):
 
 
 def test_photographs_must_hold_a_crop(photographs):
-    with pytest.raises(ValueError, match="smallest side of the photographs, 50, got 51"):
-        MultiFocusCrops(photographs, crop_size=51, length=1)
+    too_large = MultiFocusCrops(photographs[1:], crop_size=51, length=1)
+    with pytest.raises(ValueError, match="a photograph of 50 x 50 is smaller than the crop, 51"):
+        too_large[0]
+    assert MultiFocusCrops(photographs[1:], 50, 1)[0]["reference"].shape == (3, 50, 50)
     with pytest.raises(ValueError, match="photographs is empty"):
         MultiFocusCrops([], crop_size=16, length=1)

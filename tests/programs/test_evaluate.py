@@ -1,0 +1,305 @@
+"""evaluate.py through its real main."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import evaluate
+from fusionlab.data.images import read_image
+from fusionlab.metrics import spatial_frequency
+from fusionlab.networks import create_network
+from fusionlab.ttd import TestTimeDynamicFusion
+
+from .conftest import write_pairs
+
+ROOT = Path(__file__).parents[2]
+METRICS = ["EN", "SD", "AG", "EI", "SF", "SCD", "SSIM", "CE"]
+
+
+def grey(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(Image.open(path).convert("L")).astype(np.float32))
+
+
+def test_static_only_without_ttd(pairs, run_evaluate):
+    folder, summary = run_evaluate("--data.root", str(pairs))
+    assert summary["ttd"] is None
+    assert list(summary["results"][0]["means"]) == ["static", "vi alone", "ir alone"]
+    assert sorted(p.name for p in (folder / "vif").iterdir()) == ["static"]
+
+
+def test_what_is_written_is_what_the_network_computes(pairs, run_evaluate):
+    folder, summary = run_evaluate("--data.root", str(pairs), "--ttd.preset", "authors")
+    dynamic = TestTimeDynamicFusion(create_network("ifcnn", "bundled"), "authors")
+    for name in ("01", "02"):
+        files = [pairs / source / f"{name}.png" for source in ("vi", "ir")]
+        with torch.inference_mode():
+            result = dynamic(torch.stack([read_image(path) for path in files])[None])
+            static = dynamic.network(torch.stack([read_image(path) for path in files])[None])
+        for row, image in (("static", static), ("ttd", result.fused)):
+            expected = (image[0, 0].clamp(0, 1) * 255).round()
+            assert torch.equal(grey(folder / "vif" / row / f"{name}.png"), expected)
+        raw = np.load(folder / "vif" / "rd" / f"{name}.npz")
+        assert raw["source_names"].tolist() == ["vi", "ir"]
+        np.testing.assert_allclose(raw["weights"], result.weights[0, :, 0], atol=1e-6)
+        np.testing.assert_allclose(raw["losses"], result.losses[0, :, 0], atol=1e-6)
+    assert summary["ttd"]["temperature"] == 50.0
+    assert (folder / "vif" / "rd" / "01-vi.png").is_file()
+    assert (folder / "vif" / "rd" / "02-ir.png").is_file()
+
+
+def test_the_numbers_are_those_of_the_written_images(pairs, run_evaluate):
+    folder, summary = run_evaluate("--data.root", str(pairs), "--ttd")
+    with (folder / "per_image.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 2 * 4  # images times static, ttd, vi alone, ir alone
+    for line in lines:
+        path = folder / "vif" / line["row"] / f"{line['id']}.png"
+        if line["row"].endswith("alone"):
+            path = pairs / line["row"].split()[0] / f"{line['id']}.png"
+        expected = spatial_frequency(grey(path)[None, None]).item()
+        assert float(line["SF"]) == pytest.approx(expected, rel=1e-9)
+    result = summary["results"][0]
+    for row in ("static", "ttd"):
+        for metric in METRICS:
+            mean = np.mean([float(line[metric]) for line in lines if line["row"] == row])
+            assert result["means"][row][metric] == pytest.approx(mean)
+    difference = result["ttd_minus_static"]["SF"]
+    assert difference["mean"] == pytest.approx(
+        result["means"]["ttd"]["SF"] - result["means"]["static"]["SF"]
+    )
+    assert difference["low"] <= difference["mean"] <= difference["high"]
+
+
+def test_the_summary_says_where_the_numbers_come_from(pairs, run_evaluate):
+    folder, summary = run_evaluate("--data.root", str(pairs), "--ttd")
+    assert summary["network"]["name"] == "ifcnn"
+    assert summary["network"]["options"]["rule"] == "max"
+    assert len(summary["network"]["checkpoint"]["sha256"]) == 64
+    assert summary["results"][0]["data"]["ids"] == ["01", "02"]
+    assert summary["results"][0]["data"]["source_names"] == ["vi", "ir"]
+    assert set(METRICS) <= set(summary["conventions"])
+    assert {"torch", "lightning"} <= set(summary["versions"])
+    assert set(summary["results"][0]["median_ms_per_image"]) == {"static", "ttd"}
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["data"]["root"] == str(pairs)
+
+
+def test_the_written_config_repeats_the_run(pairs, run_evaluate):
+    folder, first = run_evaluate("--data.root", str(pairs), "--ttd.temperature", "7")
+    _, second = run_evaluate("--config", str(folder / "config.yaml"))
+    assert first["results"][0]["means"] == second["results"][0]["means"]
+    assert second["ttd"]["temperature"] == 7.0
+
+
+def test_batches_change_no_number(tmp_path, run_evaluate):
+    root = write_pairs(tmp_path / "pairs", names=("a", "b", "c"))
+    write_pairs(root, names=("d",), size=(9, 11))
+    _, one = run_evaluate("--data.root", str(root), "--ttd")
+    _, two = run_evaluate("--data.root", str(root), "--ttd", "--data.batch_size", "2")
+    for row, means in one["results"][0]["means"].items():
+        assert means == pytest.approx(two["results"][0]["means"][row], rel=1e-9)
+
+
+def test_colour_comes_back(tmp_path, run_evaluate):
+    root = write_pairs(tmp_path / "pairs", names=("01",))
+    rng = np.random.default_rng(1)
+    colour = rng.integers(60, 190, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(root / "vi" / "01.png")
+    folder, _ = run_evaluate("--data.root", str(root), "--ttd")
+    for row in ("static", "ttd"):
+        fused = Image.open(folder / "vif" / row / "01.png")
+        assert fused.mode == "RGB"
+        chroma = [
+            np.asarray(image.convert("YCbCr"))[..., 1:]
+            for image in (fused, Image.fromarray(colour))
+        ]
+        inside = (np.asarray(fused) > 0).all(-1) & (np.asarray(fused) < 255).all(-1)  # not clipped
+        assert inside.any()
+        assert np.abs(chroma[0].astype(int) - chroma[1])[inside].max() <= 2
+
+
+def test_three_sources_and_a_ground_truth(tmp_path, run_evaluate):
+    root = write_pairs(tmp_path / "trio", sources=("near", "middle", "far", "gt"))
+    _, summary = run_evaluate("--data.root", str(root), "--ttd")
+    result = summary["results"][0]
+    assert result["data"]["source_names"] == ["near", "middle", "far"]
+    assert result["data"]["task"] == "mff"
+    assert {"PSNR_truth", "SSIM_truth"} <= set(result["means"]["ttd"])
+    assert result["means"]["static"]["SCD"] is None  # defined for two sources
+
+
+def test_built_in_scenes_print_a_table_for_each_task(run_evaluate, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    folder, summary = run_evaluate("--ttd", "--trainer.limit_test_batches", "1")
+    out = capsys.readouterr().out
+    assert [result["data"]["task"] for result in summary["results"]] == ["vif", "mif", "mef", "mff"]
+    for word in ("VIF:", "MIF:", "MEF:", "MFF:", "IFCNN+TTD", "difference", "improved", "CE↓"):
+        assert word in out
+    assert out.count("PSNR↑") == 2  # multi-exposure and multi-focus have a ground truth
+    assert str(folder) in out
+    assert max(len(line) for line in out.splitlines() if str(folder) not in line) <= 80
+    assert "…" not in out
+
+
+@pytest.mark.parametrize(
+    ("layout", "names"),
+    [
+        ("subfolders", ["vis/s.png", "ir/s.jpg"]),
+        ("scenes", ["s/s_A.png", "s/s_B.jpg", "s/ev.txt"]),
+        ("suffixes", ["s-A.png", "s-B.jpg"]),
+    ],
+)
+def test_every_layout_runs_on_its_own_data(layout, names, tmp_path, run_evaluate):
+    rng = np.random.default_rng(2)
+    for name in names:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".txt":
+            path.write_text("0 0")
+        else:
+            Image.fromarray(rng.integers(0, 256, (9, 8), dtype=np.uint8)).save(path)
+    _, summary = run_evaluate("--data.root", str(tmp_path / "data"), "--data.task", "mef")
+    data = summary["results"][0]["data"]
+    assert (data["layout"], data["ids"]) == (layout, ["s"])
+    assert data["ignored"] == [name for name in names if name.endswith(".txt")]
+
+
+def _missing_partner(root):
+    (root / "ir" / "02.png").unlink()
+
+
+def _other_size(root):
+    Image.new("L", (10, 12)).save(root / "ir" / "02.png")
+
+
+def _truncated(root):
+    path = root / "ir" / "02.png"
+    path.write_bytes(path.read_bytes()[:-80])
+
+
+def _no_image(root):
+    (root / "ir" / "02.png").write_text("not an image")
+
+
+def _too_small(root):
+    for source in ("vi", "ir"):
+        Image.new("L", (16, 5)).save(root / source / "02.png")
+
+
+def _empty(root):
+    for path in root.rglob("*.png"):
+        path.unlink()
+
+
+def _same_stem(root):
+    Image.new("L", (16, 12)).save(root / "ir" / "02.bmp")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (_missing_partner, ["02.png", "ir", "partner"]),
+        (_other_size, ["02.png", "10x12", "16x12", "register"]),
+        (_truncated, ["02.png", "cannot be read"]),
+        (_no_image, ["02.png", "cannot be read"]),
+        (_too_small, ["02", "16x5", "7x7"]),
+        (_empty, ["no images", "subfolders"]),
+        (_same_stem, ["02.bmp", "02.png", "keep one"]),
+    ],
+)
+def test_bad_images_are_named_before_anything_is_written(spoil, expected, pairs, refused):
+    spoil(pairs)
+    line = refused(evaluate, "--data.root", str(pairs), "--ttd")
+    assert [part for part in expected if part not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--data.root", "nowhere"], ["nowhere", "data.root"]),
+        (["--network.checkpoint", "nowhere.pth"], ["nowhere.pth", "network.checkpoint"]),
+        (["--network.options.widht", "3"], ["widht", "rule, normalize"]),
+        (["--network.options.rule", "median"], ["rule", "max, sum, mean", "median"]),
+        (["--data.task", "mff", "--trainer.accelerator", "abacus"], ["trainer", "abacus"]),
+        (["--data.task", "mff", "--trainer.precision", "12"], ["trainer", "12"]),
+    ],
+)
+def test_bad_settings_are_named(argv, expected, refused):
+    line = refused(evaluate, *argv)
+    assert [part for part in expected if part not in line] == []
+
+
+def test_a_folder_whose_task_nobody_can_tell_asks_for_it(tmp_path, refused):
+    root = write_pairs(tmp_path / "pairs", sources=("one", "two"))
+    line = refused(evaluate, "--data.root", str(root))
+    assert "data.task" in line
+    assert "one, two" in line
+
+
+def _spoil_checkpoint(state, how):
+    if how == "nan":
+        state["conv3.bn.bias"][5] = float("nan")
+    elif how == "missing":
+        del state["conv4.bias"]
+    elif how == "surplus":
+        state["conv5.bias"] = torch.zeros(3)
+    elif how == "shape":
+        state["conv4.bias"] = torch.zeros(4)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("nan", ["conv3.bn.bias", "NaN"]),
+        ("missing", ["missing", "conv4.bias"]),
+        ("surplus", ["surplus", "conv5.bias"]),
+        ("shape", ["shape", "conv4.bias"]),
+    ],
+)
+def test_a_bad_checkpoint_is_named(how, expected, tmp_path, refused):
+    state = create_network("ifcnn").state_dict()
+    _spoil_checkpoint(state, how)
+    path = tmp_path / "bad.pth"
+    torch.save(state, path)
+    line = refused(evaluate, "--network.checkpoint", str(path))
+    assert [part for part in [*expected, "bad.pth"] if part not in line] == []
+
+
+def test_a_broken_network_stops_with_the_name_of_the_image(pairs, tmp_path, capsys):
+    state = create_network("ifcnn").state_dict()
+    state["conv4.weight"].fill_(3e38)  # finite weights, infinite output
+    torch.save(state, tmp_path / "huge.pth")
+    argv = ["--data.root", str(pairs), "--network.checkpoint", str(tmp_path / "huge.pth")]
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main([*argv, "--output", str(tmp_path / "runs"), "--trainer.accelerator", "cpu"])
+    assert stop.value.code == 2
+    assert "01" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_numbers_of_one(tmp_path):
+    root = write_pairs(tmp_path / "pairs", names=("a", "b", "c"))
+    write_pairs(root, names=("d", "e"), size=(9, 11))
+    means = {}
+    for devices in ("1", "2"):
+        output = tmp_path / devices
+        argv = ["--ttd", "--data.root", str(root), "--output", str(output)]
+        trainer = ["--trainer.accelerator", "cpu", "--trainer.devices", devices]
+        if devices == "2":
+            trainer += ["--trainer.strategy", "ddp"]
+        command = [sys.executable, str(ROOT / "evaluate.py"), *argv, *trainer]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path, timeout=300)
+        (folder,) = output.iterdir()
+        lines = (folder / "per_image.csv").read_text().splitlines()
+        means[devices] = [line.split(",")[:-1] for line in lines]  # all but the milliseconds
+        assert len(list((folder / "vif" / "ttd").glob("*.png"))) == 5
+    assert means["1"] == means["2"]

@@ -1,0 +1,197 @@
+"""train.py through its real main."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import evaluate
+import train
+from fusionlab.networks import create_network
+from fusionlab.networks.checkpoints import read_checkpoint
+
+from .conftest import write_pairs
+
+ROOT = Path(__file__).parents[2]
+SHORT = [
+    "--training.batches_per_epoch",
+    "2",
+    "--training.batch_size",
+    "4",
+    "--trainer.devices",
+    "1",
+]
+
+
+@pytest.fixture
+def validation(tmp_path) -> list[str]:
+    """Arguments that validate on a tiny data set with a ground truth."""
+    root = write_pairs(tmp_path / "trio", names=("01",), sources=("near", "far", "gt"))
+    return ["--data.root", str(root), "--trainer.accelerator", "cpu"]
+
+
+@pytest.fixture
+def run_train(tmp_path, validation):
+    """Run train.py for two short epochs; returns its run folder."""
+
+    def run(*argv: str) -> Path:
+        output = tmp_path / "runs"
+        before = set(output.glob("*"))
+        epochs = ["--trainer.max_epochs", "2", "--output", str(output)]
+        train.main([*validation, *SHORT, *epochs, *argv])
+        folders = set(output.glob("*")) - before
+        return folders.pop() if folders else Path()
+
+    return run
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return read_checkpoint(path).state
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_keeps_what_is_needed_to_use_and_to_repeat_it(run_train, capsys):
+    folder = run_train("--training.batches_per_epoch", "10")
+    names = {path.name for path in folder.iterdir()}
+    assert {"best.ckpt", "last.ckpt", "ifcnn.safetensors", "config.yaml", "summary.json"} <= names
+    assert same(weights(folder / "best.ckpt"), weights(folder / "ifcnn.safetensors"))
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["training"]["batches_per_epoch"] == 10
+    with (folder / "log" / "version_0" / "metrics.csv").open() as file:
+        columns = set(next(csv.reader(file)))
+    assert {"train/loss/mse", "val/PSNR_truth", "val/EN", "lr-SGD"} <= columns
+    printed = capsys.readouterr().out
+    assert "PSNR↑" in printed
+    assert str(folder) in printed
+
+
+def test_the_trained_checkpoint_is_evaluated_under_either_form(run_train, pairs, run_evaluate):
+    folder = run_train("--network.options.rule", "mean")
+    for name in ("ifcnn.safetensors", "best.ckpt"):
+        argv = ["--network.checkpoint", str(folder / name), "--data.root", str(pairs)]
+        _, summary = run_evaluate(*argv)
+        assert summary["network"]["options"]["rule"] == "mean"
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(run_train):
+    one, again, other = run_train(), run_train(), run_train("--seed", "1")
+    assert same(weights(one / "last.ckpt"), weights(again / "last.ckpt"))
+    assert not same(weights(one / "last.ckpt"), weights(other / "last.ckpt"))
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(run_train, monkeypatch):
+    whole = run_train()
+    from fusionlab.training.module import FusionModule
+
+    class Interrupted(Exception):
+        pass
+
+    step = FusionModule.training_step
+
+    def interrupted(self, batch, batch_idx):
+        if self.current_epoch == 1:
+            raise Interrupted
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(FusionModule, "training_step", interrupted)
+    before = set(whole.parent.glob("*"))
+    with pytest.raises(Interrupted):
+        run_train()
+    (folder,) = set(whole.parent.glob("*")) - before
+    monkeypatch.setattr(FusionModule, "training_step", step)
+    train.main(["--resume", str(folder)])
+    assert same(weights(folder / "last.ckpt"), weights(whole / "last.ckpt"))
+    logs = [path.parent.name for path in sorted(folder.glob("log/*/metrics.csv"))]
+    assert logs[0] == "version_0"
+    assert len(logs) == 2, "the log of the interrupted part is kept"
+
+
+def test_the_loss_falls_on_generated_crops(tmp_path, validation):
+    argv = ["--training.batches_per_epoch", "40", "--training.batch_size", "4"]
+    train.main(
+        [*validation, *argv, "--trainer.max_epochs", "1", "--output", str(tmp_path / "runs")]
+    )
+    (folder,) = (tmp_path / "runs").iterdir()
+    with (folder / "log" / "version_0" / "metrics.csv").open() as file:
+        losses = [
+            float(line["train/loss/mse"]) for line in csv.DictReader(file) if line["train/loss/mse"]
+        ]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_own_photographs_are_trained_on(run_train, tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photographs" / "day 1"
+    folder.mkdir(parents=True)
+    Image.fromarray(rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(folder / "a.jpg")
+    run = run_train("--training.photographs", str(folder.parent))
+    assert not same(weights(run / "last.ckpt"), weights(run_train() / "last.ckpt"))
+
+
+def test_training_with_ttd_validates_it_too(run_train):
+    folder = run_train("--ttd")
+    with (folder / "log" / "version_0" / "metrics.csv").open() as file:
+        assert "val/ttd/PSNR_truth" in next(csv.reader(file))
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--training.photographs", "nowhere"], ["nowhere", "training.photographs"]),
+        (["--training.crop_size", "4000"], ["training.crop_size", "4000"]),
+        (["--network.options.rule", "median"], ["rule", "median"]),
+        (["--resume", "nowhere"], ["nowhere", "resume"]),
+        (["--network.checkpoint", "nowhere.pth"], ["nowhere.pth"]),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_written(argv, expected, validation, refused):
+    line = refused(train, *validation, *argv)
+    assert [part for part in expected if part not in line] == []
+
+
+def test_a_diverging_training_says_so(tmp_path, validation, capsys):
+    argv = [
+        "--training.lr",
+        "1e30",
+        "--trainer.max_epochs",
+        "1",
+        "--output",
+        str(tmp_path / "runs"),
+    ]
+    with pytest.raises(SystemExit) as stop:
+        train.main([*validation, *SHORT, *argv])
+    assert stop.value.code == 2
+    assert "training.lr" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_config_runs_one_batch(path, tmp_path, validation):
+    small = [
+        "--trainer.fast_dev_run",
+        "true",
+        "--training.batch_size",
+        "2",
+        "--training.workers",
+        "0",
+    ]
+    argv = ["--config", str(path), *small, *validation, "--output", str(tmp_path / "runs")]
+    config = yaml.safe_load(path.read_text())
+    (train if "training" in config else evaluate).main(argv)
+    assert list((tmp_path / "runs").glob("*/summary.json"))
+
+
+def test_a_finished_training_can_go_on_for_longer(run_train):
+    folder = run_train()
+    before = weights(folder / "last.ckpt")
+    train.main(["--resume", str(folder), "--trainer.max_epochs", "3"])
+    assert not same(before, weights(folder / "last.ckpt"))
+    assert create_network("ifcnn", folder / "ifcnn.safetensors").rule == "max"

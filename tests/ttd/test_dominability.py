@@ -1,0 +1,195 @@
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from fusionlab.ttd import reconstruction_loss, relative_dominability
+
+E = math.e
+COMBINATIONS = [
+    (form, normalization, correlation)
+    for form, normalization, correlation in itertools.product(
+        ("exp", "linear", "sigmoid"),
+        ("softmax", "proportional", "none"),
+        ("negative", "positive"),
+    )
+    if form != "linear" or normalization == "softmax"
+]
+NORMALIZED = [combination for combination in COMBINATIONS if combination[1] != "none"]
+each_normalized = pytest.mark.parametrize(("form", "normalization", "correlation"), NORMALIZED)
+each_combination = pytest.mark.parametrize(("form", "normalization", "correlation"), COMBINATIONS)
+
+
+def pixel(*losses: float) -> Tensor:
+    """Losses of M sources at one pixel."""
+    return torch.tensor(losses).view(1, -1, 1, 1, 1)
+
+
+def test_l1_is_the_mean_absolute_difference_over_the_channels():
+    sources = torch.tensor([0.5, 0.5, 0.5]).view(1, 1, 3, 1, 1)
+    components = torch.tensor([0.2, 0.5, 0.8]).view(1, 1, 3, 1, 1)
+    assert reconstruction_loss(components, sources).item() == pytest.approx(0.2)
+    assert reconstruction_loss(components, sources, "l1").item() == pytest.approx(0.2)
+
+
+def test_mse_is_the_mean_squared_difference_over_the_channels():
+    sources = torch.tensor([0.5, 0.5, 0.5]).view(1, 1, 3, 1, 1)
+    components = torch.tensor([0.2, 0.5, 0.8]).view(1, 1, 3, 1, 1)
+    assert reconstruction_loss(components, sources, "mse").item() == pytest.approx(0.06)
+
+
+def test_a_component_outside_the_range_is_not_clamped():
+    assert reconstruction_loss(pixel(1.5, -2.0), pixel(1.0, 0.0)).flatten().tolist() == [0.5, 2.0]
+
+
+def test_every_pixel_of_every_source_has_its_own_loss():
+    components, sources = torch.rand(2, 3, 1, 4, 5), torch.rand(2, 3, 1, 4, 5)
+    losses = reconstruction_loss(components, sources)
+    assert losses.shape == (2, 3, 1, 4, 5)
+    expected = abs(components[1, 2, 0, 3, 4].item() - sources[1, 2, 0, 3, 4].item())
+    assert losses[1, 2, 0, 3, 4].item() == pytest.approx(expected)
+    colour = reconstruction_loss(components.repeat(1, 1, 3, 1, 1), sources.repeat(1, 1, 3, 1, 1))
+    assert_close(colour, losses)
+
+
+# Losses 0 and ln 2 make every score a fraction: e^∓γℓ is 1 and 1/2 (or 2), σ is 1/2 and 1/3 (2/3).
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+@pytest.mark.parametrize(
+    ("form", "normalization", "correlation", "first", "second"),
+    [
+        ("exp", "softmax", "negative", E / (E + E**0.5), E**0.5 / (E + E**0.5)),
+        ("exp", "softmax", "positive", E / (E + E**2), E**2 / (E + E**2)),
+        ("exp", "proportional", "negative", 2 / 3, 1 / 3),
+        ("exp", "proportional", "positive", 1 / 3, 2 / 3),
+        ("exp", "none", "negative", 1 / 2, 1 / 4),
+        ("exp", "none", "positive", 1 / 2, 1),
+        ("linear", "softmax", "negative", 2 / 3, 1 / 3),
+        ("linear", "softmax", "positive", 1 / 3, 2 / 3),
+        ("sigmoid", "softmax", "negative", 1 / (1 + E ** (-1 / 6)), 1 / (1 + E ** (1 / 6))),
+        ("sigmoid", "softmax", "positive", 1 / (1 + E ** (1 / 6)), 1 / (1 + E ** (-1 / 6))),
+        ("sigmoid", "proportional", "negative", 3 / 5, 2 / 5),
+        ("sigmoid", "proportional", "positive", 3 / 7, 4 / 7),
+        ("sigmoid", "none", "negative", 1 / 4, 1 / 6),
+        ("sigmoid", "none", "positive", 1 / 4, 1 / 3),
+    ],
+)
+def test_two_sources_by_hand(form, normalization, correlation, first, second, temperature):
+    losses = pixel(0, math.log(2) / temperature)
+    weights = relative_dominability(losses, temperature, form, normalization, correlation)
+    assert weights.flatten().tolist() == pytest.approx([first, second])
+
+
+def test_the_defaults_are_equation_6():
+    """γ = 1, softmax of e^−ℓ."""
+    scores = [math.exp(-loss) for loss in (0.1, 0.4, 0.2)]
+    total = sum(math.exp(score) for score in scores)
+    expected = [math.exp(score) / total for score in scores]
+    weights = relative_dominability(pixel(0.1, 0.4, 0.2))
+    assert weights.flatten().tolist() == pytest.approx(expected)
+
+
+@each_normalized
+def test_weights_sum_to_one_at_every_pixel(form, normalization, correlation):
+    losses = torch.rand(2, 5, 1, 6, 7)
+    weights = relative_dominability(losses, 3.0, form, normalization, correlation)
+    assert weights.shape == losses.shape
+    assert_close(weights.sum(1), torch.ones(2, 1, 6, 7), rtol=0, atol=5e-7)
+
+
+@each_combination
+def test_permuted_sources_have_permuted_weights(form, normalization, correlation):
+    losses, order = torch.rand(2, 4, 1, 6, 7), [2, 0, 3, 1]
+    weights = relative_dominability(losses, 3.0, form, normalization, correlation)
+    permuted = relative_dominability(losses[:, order], 3.0, form, normalization, correlation)
+    assert_close(permuted, weights[:, order])
+
+
+@each_combination
+def test_a_worse_source_weighs_less_or_more_as_the_correlation_says(
+    form, normalization, correlation
+):
+    losses = pixel(0.1, 0.3, 0.2)
+    weights = relative_dominability(losses, 2.0, form, normalization, correlation).flatten()
+    ranks = weights.argsort(descending=correlation == "negative").tolist()
+    assert ranks == [0, 2, 1]
+    assert weights.unique().numel() == 3
+
+
+@each_normalized
+def test_equal_losses_weigh_exactly_alike(form, normalization, correlation):
+    for count, loss, temperature in itertools.product(
+        (1, 2, 3, 6, 7, 41, 49), (0.0, 0.3, 3.0), (0.0, 1.0, 50.0, 1e4)
+    ):
+        losses = torch.full((1, count, 1, 5, 7), loss)
+        weights = relative_dominability(losses, temperature, form, normalization, correlation)
+        assert torch.equal(weights, torch.full_like(losses, 1 / count)), (count, loss, temperature)
+
+
+@each_normalized
+def test_a_temperature_of_zero_weighs_all_exactly_alike(form, normalization, correlation):
+    losses = 10 * torch.rand(2, 3, 1, 5, 7)
+    weights = relative_dominability(losses, 0.0, form, normalization, correlation)
+    assert torch.equal(weights, torch.full_like(losses, 1 / 3))
+
+
+@pytest.mark.parametrize("normalization", ["softmax", "proportional"])
+@pytest.mark.parametrize("temperature", [50.0, 1e4])
+def test_a_large_temperature_turned_round_chooses_the_worst_source(temperature, normalization):
+    """e^150 is beyond single precision."""
+    losses = pixel(0.0, 3.0, 2.5)
+    weights = relative_dominability(losses, temperature, "exp", normalization, "positive")
+    assert_close(weights, pixel(0.0, 1.0, 0.0), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("temperature", [50.0, 1e4])
+def test_a_large_temperature_chooses_the_best_source_by_proportion(temperature):
+    """Every score is 0 in single precision: e^−150 and less."""
+    losses = pixel(4.0, 3.0, 3.5)
+    weights = relative_dominability(losses, temperature, "exp", "proportional")
+    assert_close(weights, pixel(0.0, 1.0, 0.0), rtol=0, atol=1e-10)
+
+
+@each_combination
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_extreme_losses_give_no_nan(form, normalization, correlation, kind):
+    values = torch.tensor([0.0, 1e-7, 0.5, 3.0, 1e4], dtype=kind)
+    losses = torch.cartesian_prod(values, values, values).T.reshape(1, 3, 1, 5, 25)
+    for temperature in (0.0, 1.0, 50.0, 1e4, 1e30):
+        weights = relative_dominability(losses, temperature, form, normalization, correlation)
+        assert weights.isfinite().all(), temperature
+        assert (weights >= 0).all(), temperature
+        if normalization != "none":
+            assert (weights.sum(1) - 1).abs().max() < 1e-6, temperature
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision_losses_weigh_as_in_single_precision(kind):
+    losses = torch.rand(1, 3, 1, 4, 5).to(kind)
+    assert torch.equal(relative_dominability(losses), relative_dominability(losses.float()))
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"form": "log"}, "form must be exp, linear or sigmoid, got 'log'"),
+        (
+            {"normalization": "max"},
+            "normalization must be softmax, proportional or none, got 'max'",
+        ),
+        ({"correlation": "none"}, "correlation must be negative or positive, got 'none'"),
+        ({"form": "linear", "normalization": "proportional"}, "must be softmax"),
+        ({"form": "linear", "normalization": "none"}, "must be softmax"),
+    ],
+    ids=str,
+)
+def test_an_unknown_choice_is_refused(choice, reason):
+    with pytest.raises(ValueError, match=reason):
+        relative_dominability(pixel(0.1, 0.2), **choice)
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(ValueError, match="loss must be l1 or mse, got 'l2'"):
+        reconstruction_loss(pixel(1), pixel(1), "l2")
