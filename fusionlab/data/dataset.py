@@ -24,6 +24,10 @@ from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
 
+# An infrared image has no colour, whatever three channels (after JPEG: unequal ones) its file has.
+INFRARED = frozenset({"ir", "infrared", "cropinfrared", "thermal"})
+
+
 class FusionDataset(Dataset):
     """Samples of M sources, as a network, a metric and a viewer want them.
 
@@ -62,13 +66,18 @@ class FusionDataset(Dataset):
             uint8, what metrics see; ``reference`` (1, H, W) uint8 where there is a ground truth.
         """
         images, reference = self.images(index)
+        names = self.source_names[index]
+        seen = [
+            to_luma(image) if name.casefold() in INFRARED else image
+            for name, image in zip(names, images, strict=True)
+        ]
         prepare = to_luma if self.colour == "luma" else to_rgb
         sample = {
             "index": index,
             "id": self.ids[index],
-            "source_names": self.source_names[index],
-            "sources": torch.stack([prepare(image) for image in images]),
-            "chroma": merge_chroma(images, self.task),
+            "source_names": names,
+            "sources": torch.stack([prepare(image) for image in seen]),
+            "chroma": merge_chroma(seen, self.task),
             "grey": torch.stack([grey_levels(image[None])[0] for image in images]),
         }
         if reference is not None:

@@ -105,7 +105,7 @@ class PhotographFiles(Sequence[Tensor]):
         return _read_kept(self.paths[index])
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _read_kept(path: Path) -> Tensor:
     return read_image(path)
 

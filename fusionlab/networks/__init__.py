@@ -61,6 +61,7 @@ def create_network(
     known = stored.options or network_class.published.get(stored.sha256, {})
     network = _build(name, {**known, **options})
     load_weights(network, stored)
+    network.checkpoint = {"path": str(checkpoint), "sha256": stored.sha256}
     return network
 
 

@@ -107,7 +107,6 @@ def load_weights(network: FusionNetwork, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} does not fit {type(network).__name__} ({text}); "
             "check network.name and network.options"
         )
-    network.checkpoint = {"path": str(checkpoint.path), "sha256": checkpoint.sha256}
 
 
 def save_checkpoint(network: FusionNetwork, path: str | Path) -> None:

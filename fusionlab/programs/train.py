@@ -100,7 +100,9 @@ def _keep_best(
 ) -> None:
     """Load the best weights into the network and write them as safetensors."""
     if best.best_model_path:  # empty after a fast_dev_run
-        load_weights(network, read_checkpoint(best.best_model_path))
+        found = read_checkpoint(best.best_model_path)
+        load_weights(network, found)
+        network.checkpoint = {"path": str(found.path), "sha256": found.sha256}
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         save_checkpoint(network, folder / f"{network.name}.safetensors")

@@ -102,10 +102,11 @@ def test_chroma_changes_no_luma_and_luma_no_chroma():
     torch.testing.assert_close(to_chroma(coloured), to_chroma(image), atol=1e-6, rtol=0)
 
 
-def test_equal_channels_are_grey_and_lose_nothing():
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_equal_channels_are_grey_and_lose_nothing(channel):
     grey = random_image(1)
     unequal = grey.repeat(3, 1, 1)
-    unequal[1, 2, 3] += 1 / 65535
+    unequal[channel, 2, 3] += 1 / 65535
     assert is_grey(grey)
     assert is_grey(to_rgb(grey))
     assert not is_grey(unequal)
@@ -138,6 +139,16 @@ def test_channels_that_compression_made_unequal_do_not_spoil_the_chroma(task, or
     assert not is_grey(infrared)
     images = [visible, infrared][::order]
     assert merge_chroma(images, task).equal(to_chroma(visible))
+
+
+@pytest.mark.parametrize("task", ["vif", "mif"])
+def test_the_most_coloured_source_is_so_on_average(task):
+    """A marker that a thermal camera drew in red does not make its image the coloured one."""
+    visible = 0.5 + 0.4 * (random_image(3) - 0.5)
+    infrared = to_rgb(random_image(1, seed=1)).clone()
+    infrared[:, 2, 3] = torch.tensor([1.0, 0.0, 0.0])
+    assert to_chroma(infrared).abs().max() > to_chroma(visible).abs().max()
+    assert merge_chroma([infrared, visible], task).equal(to_chroma(visible))
 
 
 @pytest.mark.parametrize("task", ["mef", "mff"])

@@ -70,16 +70,18 @@ def test_the_first_data_set_is_the_one_to_validate_on(scenes):
     assert sorted(ids(data(datasets=scenes).val_dataloader())) == sorted(scenes[0].ids)
 
 
-def test_the_settings_reach_the_loaders(scenes):
+def test_the_settings_reach_the_loaders():
     module = data(
-        datasets=scenes,
+        datasets=[SimpleNamespace(source_names=[("A", "B")] * 5, sizes=[(8, 8)] * 5)],
         crops=Numbers(),
-        training=Training(batch_size=3, batches_per_epoch=5, workers=2),
+        training=Training(batch_size=2, batches_per_epoch=5, workers=2),
         workers=1,
+        batch_size=3,
     )
     evaluation, training = module.val_dataloader(), module.train_dataloader()
     assert (evaluation.num_workers, training.num_workers) == (1, 2)
-    assert (training.batch_size, len(training)) == (3, 5)
+    assert list(evaluation.batch_sampler) == [[0, 1, 2], [3, 4]]
+    assert (training.batch_size, len(training)) == (2, 5)
 
 
 def train(epochs, workers=0, **options):

@@ -74,25 +74,34 @@ PAIRS = {
 @pytest.mark.parametrize("task", ["vif", "mff"])
 @pytest.mark.parametrize("kind", PAIRS)
 def test_an_item_has_what_the_network_the_metrics_and_the_viewer_want(save, kind, task):
-    vi, ir = PAIRS[kind]
-    dataset = folder_dataset(save(vi__a=vi, ir__a=ir), task)
+    mri, pet = PAIRS[kind]
+    dataset = folder_dataset(save(mri__a=mri, pet__a=pet), task)
     item = dataset[0]
     assert set(item) == ITEM
-    assert (item["index"], item["id"], item["source_names"]) == (0, "a", ("vi", "ir"))
-    torch.testing.assert_close(item["sources"], torch.stack([luma(vi), luma(ir)]))
-    assert item["grey"].equal(torch.stack([pillow_grey(vi), pillow_grey(ir)]))
-    assert item["chroma"].equal(merge_chroma([tensor(vi), tensor(ir)], task))
+    assert (item["index"], item["id"], item["source_names"]) == (0, "a", ("mri", "pet"))
+    torch.testing.assert_close(item["sources"], torch.stack([luma(mri), luma(pet)]))
+    assert item["grey"].equal(torch.stack([pillow_grey(mri), pillow_grey(pet)]))
+    assert item["chroma"].equal(merge_chroma([tensor(mri), tensor(pet)], task))
 
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_in_rgb_the_network_sees_the_files_themselves(save, kind):
-    vi, ir = PAIRS[kind]
-    root = save(vi__a=vi, ir__a=ir)
+    mri, pet = PAIRS[kind]
+    root = save(mri__a=mri, pet__a=pet)
     item = folder_dataset(root, colour="rgb")[0]
-    assert item["sources"].equal(torch.stack([tensor(p).expand(3, -1, -1) for p in (vi, ir)]))
+    assert item["sources"].equal(torch.stack([tensor(p).expand(3, -1, -1) for p in (mri, pet)]))
     by_luma = folder_dataset(root, colour="luma")[0]
     assert item["grey"].equal(by_luma["grey"])
     assert item["chroma"].equal(by_luma["chroma"])
+
+
+@pytest.mark.parametrize("colour", ["luma", "rgb"])
+def test_infrared_is_grey_whatever_its_file_says(save, colour):
+    item = folder_dataset(save(vi__a=grey(0), ir__a=rgb(1)), colour=colour)[0]
+    assert not item["chroma"].any()
+    assert item["sources"][1, :1].allclose(luma(rgb(1)))
+    assert item["sources"][1].equal(item["sources"][1, :1].expand_as(item["sources"][1]))
+    assert item["grey"][1].equal(pillow_grey(rgb(1)))
 
 
 def test_an_unknown_colour_is_refused(save):
@@ -177,6 +186,12 @@ def test_odd_names_reach_the_item(tmp_path, id):
     assert dataset.ids == [id]
     assert dataset[0]["id"] == id
     assert dataset.name == "odd folder é"
+
+
+def test_the_folder_worked_in_has_a_name(save, monkeypatch):
+    root = save(vi__a=grey(), ir__a=grey())
+    monkeypatch.chdir(root)
+    assert folder_dataset(".").name == root.name
 
 
 def test_check_files_finds_the_one_that_is_cut(save):

@@ -79,6 +79,7 @@ def test_alpha_is_dropped_and_palettes_and_bits_are_looked_up(tmp_path, image, e
     assert same(tmp_path / "image.png", expected, 255)
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_palette_with_transparency_keeps_its_colours(tmp_path):
     image = palette_image()
     image.save(tmp_path / "image.png", transparency=bytes([255, 0, 128]))
@@ -143,6 +144,15 @@ def test_tiff_of_16_bits(tmp_path, stored, options, expected):
 def test_integers_of_32_bits_that_fit_in_16(tmp_path):
     tifffile.imwrite(tmp_path / "image.tif", DEEP_GREY[..., 0].astype(np.uint32))
     assert same(tmp_path / "image.tif", DEEP_GREY, 65535)
+
+
+@pytest.mark.parametrize("value", [-1, 65536])
+def test_integers_beyond_16_bits_are_refused(tmp_path, value):
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, np.array([[0, value], [7, 1]], np.int32))
+    with pytest.raises(InputError, match=r"mode I with values .*; save it as 8 or 16 bit") as error:
+        read_image(path)
+    assert in_one_line(error, path)
 
 
 @pytest.mark.filterwarnings("error")
@@ -249,7 +259,7 @@ def test_the_size_needs_the_header_alone(tmp_path, name):
 def test_what_is_no_image_is_refused(tmp_path, read, content):
     path = tmp_path / "not an image.png"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read as an image") as error:
+    with pytest.raises(InputError, match=r"cannot be read as an image \([\w ]+\); get it") as error:
         read(path)
     assert in_one_line(error, path)
 

@@ -304,7 +304,7 @@ def test_a_reference_is_found_by_its_usual_names_and_is_no_source(make, files, e
     ids=[*LAYOUTS, "exposures"],
 )
 def test_a_reference_is_found_by_the_name_given(make, files, expected):
-    assert references(make(*files), reference="sharp") == expected
+    assert references(make(*files), reference="shARP") == expected
 
 
 @pytest.mark.parametrize(
@@ -422,6 +422,12 @@ REFUSED = {
         {"sources": ["under", "over"], "layout": "scenes"},
         ["no samples", "under, over", "data.sources"],
     ),
+    "images without suffix": (["1.png", "2.png"], {}, ["no samples", "suffixes", "data.root"]),
+    "named folders that share no file": (
+        ["A/1.png", "B/2.png"],
+        {"sources": ["a", "b"]},
+        ["A/1.png has no partner", "B/1;", "set data.layout"],
+    ),
     "unknown reference": (
         ["A/1.png", "B/1.png", "gt/1.png"],
         {"reference": "sharp"},
@@ -452,9 +458,28 @@ def test_files_that_share_a_name_elsewhere_do_not_matter(make):
     assert ignored(root) == ["results/1.jpg", "results/1.png"]
 
 
+def test_a_folder_without_images_is_no_source(make):
+    root = make("A/1.png", "B/1.png", "notes/1.txt")
+    assert list(found(root)["1"]) == ["A", "B"]
+
+
+def test_subfolders_whose_files_happen_to_end_in_a_letter(make):
+    """A lone file is no scene, or of a single pair each image would be one."""
+    root = make("one/Bench_a.png", "two/Bench_a.png")
+    assert found(root) == {"Bench_a": {"one": "one/Bench_a.png", "two": "two/Bench_a.png"}}
+
+
+def test_a_reference_without_sources_is_ignored(make):
+    root = make("1-A.png", "1-B.png", "2-gt.png", "3-gt.png", "3-A.png", "3-B.png")
+    assert references(root) == {"1": None, "3": "3-gt.png"}
+    assert ignored(root) == ["2-gt.png"]
+    root = make("s/A/1.png", "s/B/1.png", "s/gt/1.png", "s/gt/2.png") / "s"
+    assert ignored(root) == ["gt/2.png"]
+
+
 def test_hidden_files_and_folders_are_no_images(make):
-    root = make("vi/1.png", "ir/1.png", "vi/._1.png", ".thumbs/1.png")
-    assert list(found(root)) == ["1"]
+    root = make("A/1.png", "B/1.png", "A/._1.png", ".thumbs/1.png")
+    assert found(root) == {"1": {"A": "A/1.png", "B": "B/1.png"}}
 
 
 REAL = {
