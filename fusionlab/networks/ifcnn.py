@@ -45,15 +45,33 @@ class ConvUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to (N, F, H, W), ≥ 0."""
-        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
         if self.training:
-            return self.bn(self.conv(x)).relu_()
+            return self.bn(self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))).relu_()
         mean, variance = self.bn.running_mean, self.bn.running_var
         assert mean is not None
         assert variance is not None
         gain = self.bn.weight / (variance + self.bn.eps).sqrt()
         bias = self.bn.bias - mean * gain
-        return F.conv2d(x, self.conv.weight * gain[:, None, None, None], bias).relu_()
+        return _convolve(x, self.conv.weight * gain[:, None, None, None], bias).relu_()
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """3x3 convolution with replicate padding, without a padded copy of all of ``x``.
+
+    Zero padding goes wrong in the outermost pixels only; these are computed again from padded
+    strips. On a CPU this takes a quarter off the time of TTD.
+    """
+    if min(x.shape[-2:]) < 2:
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+    y = F.conv2d(x, weight, bias, padding=1)
+    for edge, strip, padding in (
+        (y[..., :1, :], x[..., :2, :], (1, 1, 1, 0)),
+        (y[..., -1:, :], x[..., -2:, :], (1, 1, 0, 1)),
+        (y[..., :1], x[..., :2], (1, 0, 1, 1)),
+        (y[..., -1:], x[..., -2:], (0, 1, 1, 1)),
+    ):
+        edge.copy_(F.conv2d(F.pad(strip, padding, mode="replicate"), weight, bias))
+    return y
 
 
 class IFCNN(FusionNetwork):
