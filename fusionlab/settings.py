@@ -194,7 +194,7 @@ class Trainer:
     devices: int | str | list[int] = "auto"
     strategy: str = "auto"
     precision: str = "32-true"
-    max_epochs: int = 6
+    max_epochs: int = 12
     max_steps: int = -1
     gradient_clip_val: float | None = None
     accumulate_grad_batches: int = 1

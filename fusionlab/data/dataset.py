@@ -23,7 +23,6 @@ from fusionlab.data.scenes import built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
-
 # An infrared image has no colour, whatever three channels (after JPEG: unequal ones) its file has.
 INFRARED = frozenset({"ir", "infrared", "cropinfrared", "thermal"})
 

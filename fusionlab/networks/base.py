@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -84,27 +85,30 @@ class FusionNetwork(nn.Module):
             )
 
 
-def scale_features(features: Tensor, weights: Tensor | None) -> Tensor:
-    """Features times M·weights: the one place where TTD touches a network.
+def scale_features(features: Tensor, weights: Tensor | None) -> Iterator[Tensor]:
+    """Features times M·weights, source by source: the one place where TTD touches a network.
 
     Args:
         features: (B, M, F, H, W).
         weights: (B, M, 1, H, W), or None to leave the features as they are.
 
     Returns:
-        (B, M, F, H, W), of the features' type. Dividing by 1/M, rounded as the weights are, makes
-        uniform weights the identity bit for bit for every M; multiplying by M would not (M = 41 in
-        float32).
+        M tensors (B, F, H, W), of the features' type, each made when it is asked for. Dividing by
+        1/M, rounded as the weights are, makes uniform weights the identity bit for bit for every
+        M; multiplying by M would not (M = 41 in float32).
 
     Raises:
         ValueError: If the shapes do not fit.
     """
     if weights is None:
-        return features
+        return iter(features.unbind(1))
     expected = (*features.shape[:2], 1, *features.shape[3:])
     if weights.shape != expected:
         raise ValueError(
             f"weights must be {expected} for these features, got {tuple(weights.shape)}"
         )
-    uniform = weights.new_full((), 1 / features.shape[1])
-    return (features * (weights / uniform)).to(features.dtype)  # under autocast weights are wider
+    scales = weights / weights.new_full((), 1 / features.shape[1])
+    pairs = zip(features.unbind(1), scales.unbind(1), strict=True)
+    return (
+        (feature * scale).to(features.dtype) for feature, scale in pairs
+    )  # else autocast widens

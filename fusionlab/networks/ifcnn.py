@@ -62,6 +62,8 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     strips. On a CPU this takes a quarter off the time of TTD.
     """
     if min(x.shape[-2:]) < 2:
+        # of one pixel the layout in memory is ambiguous, and with it the order of the sums
+        x = x.clone(memory_format=torch.channels_last)
         return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
     y = F.conv2d(x, weight, bias, padding=1)
     for edge, strip, padding in (
@@ -120,7 +122,7 @@ class IFCNN(FusionNetwork):
 
     def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
         """Element-wise max, sum or mean over M, in the order of the sources."""
-        combined = reduce(RULES[self.rule], scale_features(features, weights).unbind(1))
+        combined = reduce(RULES[self.rule], scale_features(features, weights))
         return combined / features.shape[1] if self.rule == "mean" else combined
 
     def decode(self, combined: Tensor, sources: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ class Halves(FusionNetwork):
         return sources
 
     def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
-        return scale_features(features, weights).sum(1)
+        return sum(scale_features(features, weights))
 
     def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
         return combined / 2 + sources[:, 0]
@@ -33,14 +33,14 @@ def test_weights_scale_features_by_their_number_times_the_weight():
     assert weighted.item() == (2 * 0.25 * 2 + 2 * 0.75 * 6) / 2 + 2
     features = torch.ones(1, 4, 3, 1, 1)
     weights = pixel(0.5, 0.25, 0.125, 0.125)
-    scaled = scale_features(features, weights)
+    scaled = torch.stack(list(scale_features(features, weights)), 1)
     assert scaled.tolist() == (features * pixel(2, 1, 0.5, 0.5)).tolist()
 
 
 def test_each_pixel_and_sample_has_its_own_weight():
     features = torch.rand(2, 2, 5, 3, 4)
     weights = torch.rand(2, 2, 1, 3, 4)
-    scaled = scale_features(features, weights)
+    scaled = torch.stack(list(scale_features(features, weights)), 1)
     expected = 2 * weights[1, 0, 0, 2, 3] * features[1, 0, 4, 2, 3]
     assert scaled[1, 0, 4, 2, 3].item() == pytest.approx(expected.item())
 
@@ -62,7 +62,8 @@ def test_components_keep_samples_and_sources_apart():
 def test_scaled_features_keep_their_type(features, weights):
     """In half precision a wider type would be rounded elsewhere than without weights."""
     ones = torch.ones(1, 3, 2, 1, 1, dtype=features)
-    scaled = scale_features(ones, torch.full((1, 3, 1, 1, 1), 1 / 3, dtype=weights))
+    uniform = torch.full((1, 3, 1, 1, 1), 1 / 3, dtype=weights)
+    scaled = torch.stack(list(scale_features(ones, uniform)), 1)
     assert scaled.dtype == features
     assert torch.equal(scaled, ones)
 

@@ -20,7 +20,7 @@ class Dim(FusionNetwork):
         return sources
 
     def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
-        return scale_features(features, weights).mean(1)
+        return sum(scale_features(features, weights)) / features.shape[1]
 
     def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
         return combined / 2
