@@ -129,7 +129,10 @@ def show(
     weights = f"{checkpoint['path']} ({checkpoint['sha256'][:8]})" if checkpoint else "untrained"
     print(f"{name} ({options}), weights {weights}")
     if ttd is not None:
-        print("TTD: " + ", ".join(f"{key} {value}" for key, value in ttd.choices().items()))
+        print(
+            f"TTD: {ttd.loss} loss, temperature {ttd.temperature:g}, {ttd.form}, "
+            f"{ttd.normalization}, {ttd.correlation} correlation"
+        )
     print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
     for dataset, scores in evaluated:
         count = len(scores.indices["static"])

@@ -29,12 +29,12 @@ def build_trainer(
     warnings.filterwarnings("ignore", message=".*DistributedSampler.*")  # ours repeats nothing
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # ours, just made
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*called before the ``update`` method.*")
-    bar = RichProgressBar(console_kwargs={"stderr": True})
     try:
         return L.Trainer(
             **asdict(settings),
-            callbacks=[*callbacks, bar],
+            callbacks=[*callbacks, _ProgressBar(console_kwargs={"stderr": True})],
             logger=logger,
             default_root_dir=root,
             use_distributed_sampler=False,
@@ -45,3 +45,12 @@ def build_trainer(
     except (MisconfigurationException, ValueError, RuntimeError) as reason:
         text = " ".join(str(reason).split())
         raise InputError(f"trainer: Lightning refuses the settings: {text}") from None
+
+
+class _ProgressBar(RichProgressBar):
+    """Without the number of the log's version."""
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics

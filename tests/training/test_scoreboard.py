@@ -60,6 +60,7 @@ def test_a_metric_that_is_defined_for_no_image_has_no_mean(dataset):
     assert math.isnan(board_of(dataset, [triple]).scores().means("static")["SCD"])
 
 
+@pytest.mark.filterwarnings("ignore:The ``compute`` method")  # rows that saw no image
 def test_after_a_reset_nothing_is_left(dataset):
     board = board_of(dataset, [0, 1])
     board.reset()
