@@ -23,6 +23,9 @@ class FusionNetwork(nn.Module):
     rgb_tasks: ClassVar[frozenset[str]] = frozenset()
     """Tasks on which its authors fuse RGB; on the others it fuses luma."""
 
+    source_count: ClassVar[int | None] = None
+    """Number of sources it takes; None for any."""
+
     published: ClassVar[dict[str, dict[str, Any]]] = {}
     """SHA-256 of its authors' checkpoints, with the options each was trained for."""
 
@@ -32,15 +35,18 @@ class FusionNetwork(nn.Module):
         self.options: dict[str, Any] = {}
         self.checkpoint: dict[str, str] = {}  # path and SHA-256 of the file the weights come from
 
-    def encode(self, sources: Tensor) -> Tensor:
-        """Features of every source: (B, M, C, H, W) to (B, M, F, H, W), in one batch of B·M."""
+    def encode(self, sources: Tensor) -> Any:
+        """Features of every source: (B, M, C, H, W) to (B, M, F, H, W), in one batch of B·M.
+
+        A network with several branches returns a tuple of such tensors.
+        """
         raise NotImplementedError
 
-    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
+    def combine(self, features: Any, weights: Tensor | None = None) -> Any:
         """The static rule over M: (B, M, F, H, W), scaled by M·weights, to (B, F, H, W)."""
         raise NotImplementedError
 
-    def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
+    def decode(self, combined: Any, sources: Tensor) -> Tensor:
         """The image of combined features: (B, F, H, W) to (B, C, H, W), unclamped.
 
         ``sources`` (B, M, C, H, W) tells how many channels are wanted and serves networks whose
@@ -48,9 +54,12 @@ class FusionNetwork(nn.Module):
         """
         raise NotImplementedError
 
-    def components(self, features: Tensor, sources: Tensor) -> Tensor:
+    def components(self, features: Any, sources: Tensor) -> Tensor:
         """Uni-source components, the network run on each source alone: (B, M, C, H, W)."""
-        alone = features.flatten(0, 1).unsqueeze(1)
+        if isinstance(features, tuple):
+            alone: Any = tuple(branch.flatten(0, 1).unsqueeze(1) for branch in features)
+        else:
+            alone = features.flatten(0, 1).unsqueeze(1)
         images = sources.flatten(0, 1).unsqueeze(1)
         return self.decode(self.combine(alone), images).unflatten(0, sources.shape[:2])
 
@@ -82,6 +91,11 @@ class FusionNetwork(nn.Module):
             raise ValueError(
                 f"sources must be (B, M, C, H, W) with M, H, W ≥ 1 and C = {channels}, "
                 f"got {tuple(sources.shape)}"
+            )
+        if self.source_count not in (None, sources.shape[1]):
+            raise ValueError(
+                f"{self.name or type(self).__name__} takes exactly {self.source_count} sources, "
+                f"got {sources.shape[1]}"
             )
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fusionlab.report.statistics import Comparison, compare
-from fusionlab.training.scoreboard import Scores
+from fusionlab.training.scoreboard import ALONE, Scores
 
 TRUTH = "_truth"  # ending of the metrics that compare with the ground truth
 
@@ -52,7 +52,7 @@ def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
         cells = [_number(means[name]) for name in metrics]
         if timed and row in scores.milliseconds:
             cells.append(_number(float(np.median(scores.milliseconds[row]))))
-        table.add_row(names.get(row, row), *cells)
+        table.add_row(names.get(row) or _source_label(row, scores), *cells)
     found = comparisons(scores)
     if found:
         table.add_section()
@@ -62,6 +62,14 @@ def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
         table.add_row("  95 % to", *(_number(one.high, signed=True) for one in chosen))
         table.add_row("improved", *(_share(one.improved) for one in chosen))
     return table
+
+
+def _source_label(row: str, scores: Scores) -> str:
+    """Says of how few images a row is the mean, where not every sample has that source."""
+    count = len(scores.indices[row])
+    if count == len(scores.indices["static"]):
+        return row
+    return f"{row.removesuffix(ALONE)}, n = {count}"
 
 
 def _number(value: float, signed: bool = False) -> str:

@@ -42,9 +42,12 @@ class Scores:
         return dict(zip(self.metrics, means, strict=True))
 
 
+ALONE = " alone"  # ending of the rows of single sources
+
+
 def source_row(name: str) -> str:
     """The row that scores a source alone."""
-    return f"{name} alone"
+    return name + ALONE
 
 
 class Scoreboard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -73,7 +73,7 @@ class TestTimeDynamicFusion(nn.Module):
         self.network.check_sources(sources)
         return self.fuse(self.network.encode(sources), sources)
 
-    def fuse(self, features: Tensor, sources: Tensor) -> DynamicFusion:
+    def fuse(self, features: Any, sources: Tensor) -> DynamicFusion:
         """The same from features that ``network.encode(sources)`` gave."""
         components = self.network.components(features, sources)
         losses = reconstruction_loss(components, sources, self.loss)

@@ -39,6 +39,12 @@ def test_the_ground_truth_has_a_table_of_its_own(scores):
     assert row(text, "improved", nth=1) == ["0", "%"]
 
 
+def test_a_row_of_fewer_images_says_of_how_many(scores):
+    scores.indices["vi alone"] = scores.indices["vi alone"][:2]
+    scores.values["vi alone"] = scores.values["vi alone"][:2]
+    assert "vi, n = 2" in printed(scores)
+
+
 def test_without_ttd_there_is_nothing_to_compare(scores):
     scores.fused_rows = ["static"]
     assert comparisons(scores) == {}
