@@ -21,7 +21,7 @@ class Halves(FusionNetwork):
 
 def pixel(*values: float) -> Tensor:
     """M sources, or weights, of one pixel."""
-    return torch.tensor(values).view(1, -1, 1, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1, 1)
 
 
 def test_forward_encodes_combines_and_decodes():
@@ -55,6 +55,39 @@ def test_components_decode_each_source_with_itself():
 def test_components_keep_samples_and_sources_apart():
     sources = torch.rand(3, 4, 1, 2, 5)
     assert torch.equal(Halves().components(sources, sources), 1.5 * sources)
+
+
+class Branches(FusionNetwork):
+    """Two branches: the sources, and their squares times the first source."""
+
+    source_count = 2
+
+    def encode(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+        return sources, sources.square()
+
+    def combine(
+        self, features: tuple[Tensor, Tensor], weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        base, detail = (sum(scale_features(branch, weights)) for branch in features)
+        return base, detail
+
+    def decode(self, combined: tuple[Tensor, Tensor], sources: Tensor) -> Tensor:
+        return combined[0] + combined[1] * sources[:, 0]
+
+
+def test_a_network_may_have_two_branches():
+    sources = pixel(2, 3)
+    network = Branches()
+    assert network(sources).item() == (2 + 3) + (4 + 9) * 2
+    assert network(sources, pixel(0.25, 0.75)).item() == (1 + 4.5) + (2 + 13.5) * 2
+    components = network.components(network.encode(sources), sources)
+    assert components.flatten().tolist() == [2 + 4 * 2, 3 + 9 * 3]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_network_may_take_a_fixed_number_of_sources(count):
+    with pytest.raises(ValueError, match=f"Branches takes exactly 2 sources, got {count}"):
+        Branches()(torch.zeros(1, count, 1, 4, 4))
 
 
 @pytest.mark.parametrize("weights", [torch.float64, torch.float32, torch.bfloat16], ids=str)

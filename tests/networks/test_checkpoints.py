@@ -153,6 +153,17 @@ def test_no_such_file(name, tmp_path):
     assert "network.checkpoint" in text
 
 
+def test_the_bundled_checkpoint_loads_with_its_options():
+    bundled = create_network("ifcnn", "bundled")
+    path = bundled_checkpoint("ifcnn")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert bundled.checkpoint == {"path": "bundled", "sha256": sha256}
+    stored = read_checkpoint(path)
+    assert stored.options == bundled.options
+    assert torch.equal(bundled.conv1.weight, stored.state["conv1.weight"])
+    assert path.stat().st_size < 1_000_000
+
+
 def test_nothing_is_bundled_for_a_network_that_is_not_ours():
     with pytest.raises(InputError, match=r"no checkpoint of mynet is bundled; .*network\.checkp"):
         bundled_checkpoint("mynet")

@@ -31,7 +31,7 @@ def plain_ifcnn(
     network: IFCNN, sources: Tensor, rule: str, normalize: str, weights: Tensor | None = None
 ) -> Tensor:
     """IFCNN as the paper draws it: one pass per source, batch norm as a layer of its own."""
-    state = network.state_dict()
+    state = {**network.state_dict(), **dict(network.named_parameters())}  # these with gradients
     mean, std = (MEAN, STD) if normalize == "imagenet" else (0, 1)
 
     def unit(x: Tensor, name: str) -> Tensor:
@@ -54,7 +54,7 @@ def plain_ifcnn(
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("normalize", NORMALIZATIONS)
 @pytest.mark.parametrize("count", [1, 2, 3])
-@pytest.mark.parametrize("size", [(17, 23), (2, 3), (1, 1)], ids=str)
+@pytest.mark.parametrize("size", [(17, 23), (2, 2), (2, 5), (5, 1), (1, 5), (1, 1)], ids=str)
 def test_it_computes_what_the_paper_draws(rule, normalize, count, size, lively):
     network = lively("ifcnn", rule=rule, normalize=normalize)
     sources = torch.rand(2, count, 3, *size)
@@ -63,6 +63,20 @@ def test_it_computes_what_the_paper_draws(rule, normalize, count, size, lively):
     weights = (3 * torch.rand(2, count, 1, *size)).softmax(1)
     expected = plain_ifcnn(network, sources, rule, normalize, weights)
     assert_close(network(sources, weights), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("size", [(6, 7), (2, 2), (5, 1)], ids=str)
+def test_its_gradients_are_those_of_the_plain_network(size, lively):
+    """In evaluation: nothing written in place may come between."""
+    network = lively("ifcnn", rule="mean")
+    parameters = dict(network.named_parameters())
+    sources = torch.rand(2, 3, 3, *size)
+    slopes = torch.rand(2, 3, *size)
+    ours = torch.autograd.grad((slopes * network(sources)).sum(), [*parameters.values()])
+    plain = (slopes * plain_ifcnn(network, sources, "mean", "none")).sum()
+    expected = torch.autograd.grad(plain, [*parameters.values()])
+    for name, a, b in zip(parameters, ours, expected, strict=True):
+        assert_close(a, b, rtol=1e-4, atol=1e-5 * b.abs().max().item(), msg=name)
 
 
 @torch.no_grad()
@@ -191,6 +205,7 @@ def read_rgb(path: Path) -> Tensor:
         ("MD-c01", "mif/IFCNN_MD/1/c01.tif", "mif/IFCNN_MD/2/c01.tif"),
         ("MD-c05", "mif/IFCNN_MD/1/c05.tif", "mif/IFCNN_MD/2/c05.tif"),
     ],
+    ids=["Camp", "T2", "c01", "c05"],
 )
 def test_images_that_the_authors_published(published, first, second, shared):
     network = create_network("ifcnn", shared / "weights" / "ifcnn" / "IFCNN-MAX.pth")

@@ -31,7 +31,9 @@ CHANNELS = [
 each_case = pytest.mark.parametrize(("name", "options"), CASES)
 each_channels = pytest.mark.parametrize(("name", "options", "channels"), CHANNELS)
 each_count = pytest.mark.parametrize("count", [1, 2, 3, 6], ids="M{}".format)
-each_size = pytest.mark.parametrize("size", [(17, 23), (2, 3), (1, 1)], ids="{0[0]}x{0[1]}".format)
+each_size = pytest.mark.parametrize(
+    "size", [(17, 23), (2, 3), (9, 1), (1, 1)], ids="{0[0]}x{0[1]}".format
+)
 
 
 def assert_same_image(actual, expected):
