@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import lightning as L
@@ -52,6 +53,7 @@ def train(settings: Namespace, config: str) -> Path:
     folder = resumed.parent if resumed else new_run_folder(settings.output, "train")
     module = FusionModule(network, OBJECTIVES[network.name](), settings.training, settings.ttd)
     module.train()
+    network.checkpoint = {}  # what it starts from is no longer what it is
     module.score_on(datasets)
     best = _best_checkpoint(folder, datasets[0])
     trainer = build_trainer(
@@ -71,7 +73,8 @@ def train(settings: Namespace, config: str) -> Path:
     trainer.test(module, data, verbose=False)
     if trainer.is_global_zero:
         evaluated = list(zip(datasets, module.tested, strict=True))
-        write_results(folder, {"network": network.describe()}, evaluated)
+        ttd = None if settings.ttd is None else asdict(settings.ttd)
+        write_results(folder, {"network": network.describe(), "ttd": ttd}, evaluated)
         show(evaluated, network, settings.ttd)
         print(f"Checkpoints, log, config and scores: {folder}")
     return folder

@@ -51,10 +51,14 @@ class FusionModule(L.LightningModule):
         rows = ["static"] if self.dynamic_options is None else ["static", "ttd"]
         self.boards = [Scoreboard(dataset, rows) for dataset in datasets]
 
-    def setup(self, stage: str) -> None:
+    def on_validation_start(self) -> None:
         """Put the scoreboards on the device of this process."""
         for board in self.boards:
             board.to(self.device)
+
+    def on_test_start(self) -> None:
+        """The same."""
+        self.on_validation_start()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Sum of the objective's terms."""
