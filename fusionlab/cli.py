@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn, Optional
 
@@ -90,20 +92,42 @@ def main(
     """
     argv = sys.argv[1:] if argv is None else argv
     parser.arguments = argv
-    config = parser.parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still gets its table
     try:
+        config = _checked(parser.parse_args(argv))
         if config.get("resume") is not None:
-            config = parser.parse_args(["--config", str(resumed_config(config.resume)), *argv])
+            base = ["--config", str(resumed_config(config.resume))]
+            config = _checked(parser.parse_args([*base, *argv]))
         settings = parser.instantiate(config)
-    except ValueError as mistake:  # raised by a __post_init__
+    except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
         parser.error(str(mistake))
     config.pop("resume", None)  # the next program could not read it
-    text = parser.dump(config, skip_validation=True)
+    if settings.ttd is not None:
+        config.ttd = Namespace(**asdict(settings.ttd))  # with what the preset filled in
+    text = parser.dump(config, skip_validation=True, skip_none=False)
     program = run()
     try:
         program(settings, text)
     except InputError as mistake:
         parser.error(str(mistake))
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _checked(config: Namespace) -> Namespace:
+    """What jsonargparse lets pass: groups that are no mapping, a seed of none or out of range.
+
+    Raises:
+        InputError: Naming the key.
+    """
+    for group in ("network", "data", "training", "trainer"):
+        if not isinstance(config[group], Namespace):
+            raise InputError(f"{group} must be a mapping of its options, got {config[group]}")
+    if config.seed is None or not 0 <= config.seed < 2**32:
+        raise InputError(f"seed must be from 0 to 2**32 - 1, got {config.seed}")
+    return config
 
 
 def resumed_config(folder: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -63,7 +64,8 @@ class Data:
             found in the folder.
         reference: Name of the ground truth (subfolder or suffix). Default: found by its usual
             names (gt, reference, full_clear ...).
-        colour: What the network sees: luma, rgb, or auto (RGB where its authors fuse it).
+        colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
+            its authors fuse it).
         batch_size: Most images of one size that are fused at once.
         workers: Processes that read images; 0 reads in the main one.
     """
@@ -79,6 +81,14 @@ class Data:
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
+        if self.sources is not None and len(set(self.sources)) < max(1, len(self.sources)):
+            raise InputError("data.sources must name one or more different sources")
+        if self.root is None:
+            for name in ("sources", "reference"):
+                if getattr(self, name) is not None:
+                    raise InputError(f"data.{name} needs data.root: built-in scenes have their own")
+            if self.layout != "auto":
+                raise InputError("data.layout needs data.root: built-in scenes have their own")
         _at_least("data.batch_size", self.batch_size, 1)
         _at_least("data.workers", self.workers, 0)
 
@@ -168,6 +178,8 @@ class Training:
         _at_least("training.workers", self.workers, 0)
         for name in ("lr", "lr_power", "momentum", "hold_batch_norm"):
             _at_least(f"training.{name}", getattr(self, name), 0)
+        if self.hold_batch_norm > 1:
+            raise InputError("training.hold_batch_norm is a share of the steps, at most 1")
 
 
 @dataclass
@@ -204,7 +216,16 @@ class Trainer:
     deterministic: bool = False
     fast_dev_run: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse what would train or evaluate nothing."""
+        _at_least("trainer.max_epochs", self.max_epochs, 1)
+        if self.max_steps < 1 and self.max_steps != -1:
+            raise InputError(f"trainer.max_steps must be at least 1, or -1, got {self.max_steps}")
+        for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"trainer.{name} must be above 0, got {getattr(self, name)}")
+
 
 def _at_least(key: str, value: float | None, least: float) -> None:
-    if value is None or not value >= least:
+    if value is None or not least <= value < math.inf:
         raise InputError(f"{key} must be at least {least}, got {value}")

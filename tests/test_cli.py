@@ -68,7 +68,16 @@ def test_the_line_overrides_the_config_and_null_switches_ttd_off(settings_of, tm
 
 
 def test_a_printed_config_is_read_back(settings_of, capsys, tmp_path):
-    argv = ["--ttd.preset", "authors", "--network.options.rule", "mean", "--data.sources", "[a, b]"]
+    argv = [
+        "--ttd.preset",
+        "authors",
+        "--network.options.rule",
+        "mean",
+        "--data.sources",
+        "[a, b]",
+        "--data.root",
+        "x",
+    ]
     with pytest.raises(SystemExit) as stop:
         evaluate.main([*argv, "--print_config"])
     assert stop.value.code == 0
@@ -94,6 +103,15 @@ def test_a_printed_config_is_read_back(settings_of, capsys, tmp_path):
         (["--ttd.temperature", "hot"], ["ttd.temperature", "float", "hot"]),
         (["--ttd.temperature", "-1"], ["ttd.temperature", "at least 0"]),
         (["--ttd.form", "linear", "--ttd.normalization", "none"], ["ttd.form", "softmax"]),
+        (["--seed", "-1"], ["seed", "-1"]),
+        (["--trainer.max_epochs", "0"], ["trainer.max_epochs", "at least 1"]),
+        (["--trainer.limit_test_batches", "0"], ["trainer.limit_test_batches", "above 0"]),
+        (["--trainer.limit_val_batches", "0"], ["trainer.limit_val_batches", "above 0"]),
+        (["--data.reference", "gt"], ["data.reference", "data.root"]),
+        (["--data.sources", "[a, b]"], ["data.sources", "data.root"]),
+        (["--data.sources", "[a, a]", "--data.root", "x"], ["data.sources", "different"]),
+        (["--ttd.temperature", "inf"], ["ttd.temperature", "inf"]),
+        (["--training.hold_batch_norm", "5"], ["training.hold_batch_norm", "at most 1"]),
         (["--config", "nowhere.yaml"], ["config", "nowhere.yaml"]),
         (["--trainer.max_epochs", "1.5"], ["trainer.max_epochs", "int", "1.5"]),
     ],
@@ -117,6 +135,9 @@ def test_a_mistake_is_one_line_and_exit_code_2(program, argv, expected, capsys):
         ("data: {root: [1\n", ["config.yaml"]),
         ("ttd: true\n", ["ttd", "{}"]),
         ("ttd: {gamma: 3}\n", ["gamma"]),
+        ("seed: null\n", ["seed"]),
+        ("data: [1, 2]\n", ["data"]),
+        ("trainer: [1]\n", ["trainer"]),
     ],
 )
 def test_a_mistake_in_a_config_is_one_line(text, expected, capsys, tmp_path):

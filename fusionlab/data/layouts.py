@@ -23,6 +23,8 @@ KNOWN_SOURCES: dict[tuple[str, ...], str] = {  # in this order, case-folded, wit
     ("ue", "oe"): "mef",
     ("near", "middle", "far"): "mff",
     ("near", "far"): "mff",
+    ("imagea", "imageb"): "mff",  # Real-MFF
+    ("source_1", "source_2"): "mff",  # MFI-WHU
 }
 REFERENCES = ("gt", "reference", "ref", "ground_truth", "groundtruth", "full_clear", "label")
 _SUFFIX = re.compile(r"^(?P<id>.+)[-_ ](?P<source>[^-_ ]+)$")
@@ -121,13 +123,31 @@ def _guess(folders: list[Path], files: list[Path], given: tuple[str, ...] | None
         return "suffixes"
     if any(_is_scene(folder, given) for folder in folders):
         return "scenes"
-    seen: set[str] = set()
-    for folder in folders:
-        stems = {path.stem.casefold() for path in _images(folder)}
-        if seen & stems:
-            return "subfolders"
-        seen |= stems
-    return "scenes"
+    if given is None:
+        _refuse_half_a_pair(folders)
+    stems = [{path.stem.casefold() for path in _images(folder)} for folder in folders]
+    if len(set().union(*stems)) == sum(map(len, stems)):
+        return "scenes"
+    if all(name.isdigit() for name in names.union(*stems)):
+        raise InputError(
+            f"{folders[0].parent} could hold a folder per source or a folder per sample; "
+            "set data.layout to subfolders or scenes"
+        )
+    return "subfolders"
+
+
+def _refuse_half_a_pair(folders: list[Path]) -> None:
+    """One source of a known pair alone is no folder of exposures."""
+    names = {folder.name.casefold() for folder in folders}
+    known = {name for pair in KNOWN_SOURCES for name in pair}
+    for name in sorted(names & known):
+        partners = sorted(
+            {other for pair in KNOWN_SOURCES if name in pair for other in pair} - {name}
+        )
+        raise InputError(
+            f"{folders[0].parent} has a folder {name} but no partner ({', '.join(partners)}); "
+            "add it, or set data.sources"
+        )
 
 
 def _subfolders(
@@ -142,6 +162,14 @@ def _subfolders(
     names = given or _known(by_name)
     truth = _truth(reference, names or (), full)
     names = names or tuple(name for name in full if name != truth)
+    if reference and reference not in full:
+        raise InputError(f"no {reference} among the folders in {root}; set data.reference")
+    if not given and not _known(by_name) and len(names) > 2:
+        raise InputError(
+            f"{root} has the folders {', '.join(names)}; say with data.sources which are sources"
+        )
+    if truth in names:
+        raise InputError(f"data.reference {truth} in {root} is also a source; set data.sources")
     for name in names:
         if name not in full:
             have = ", ".join(folder.name for folder in folders) or "none"
@@ -169,7 +197,7 @@ def _scenes(
     reference: str | None,
 ) -> list[Sample]:
     samples = []
-    for folder in folders:
+    for folder in (folder for folder in folders if folder.name.casefold() not in REFERENCES):
         images = list(_images(folder))
         if given or _with_suffix(images, None):
             found = _group_by_suffix(images, given, reference, alone=True)

@@ -23,6 +23,9 @@ class FusionNetwork(nn.Module):
     rgb_tasks: ClassVar[frozenset[str]] = frozenset()
     """Tasks on which its authors fuse RGB; on the others it fuses luma."""
 
+    luma_thrice: ClassVar[bool] = False
+    """Its authors give it luma three times and take the luma of what they clamp; so we evaluate."""
+
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 
@@ -92,6 +95,8 @@ class FusionNetwork(nn.Module):
                 f"sources must be (B, M, C, H, W) with M, H, W ≥ 1 and C = {channels}, "
                 f"got {tuple(sources.shape)}"
             )
+        if not sources.is_floating_point():
+            raise ValueError(f"sources must be floating point in [0, 1], got {sources.dtype}")
         if self.source_count not in (None, sources.shape[1]):
             raise ValueError(
                 f"{self.name or type(self).__name__} takes exactly {self.source_count} sources, "

@@ -76,7 +76,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise InputError(f"no checkpoint at {path}; set network.checkpoint to an existing file")
     read = _read_safetensors if path.suffix == ".safetensors" else _read_pytorch
     checkpoint = read(path)
+    if not isinstance(checkpoint.options, dict):
+        raise InputError(f"{path}: the network's options are no mapping; get or train a sound one")
     for key, value in checkpoint.state.items():
+        if value.layout != torch.strided or value.is_complex():
+            raise InputError(f"{path}: {key} is no dense real tensor; get or train a sound one")
         if not torch.isfinite(value).all():
             raise InputError(
                 f"{path}: {key} holds NaN or infinity; train it again or get a sound copy"
@@ -110,7 +114,13 @@ def load_weights(network: FusionNetwork, checkpoint: Checkpoint) -> None:
 
 
 def save_checkpoint(network: FusionNetwork, path: str | Path) -> None:
-    """Write weights, name and options of a network made by ``create_network`` as safetensors."""
+    """Write weights, name and options of a network as safetensors.
+
+    Raises:
+        ValueError: If the network was not made by ``create_network``, which names it.
+    """
+    if not network.name:
+        raise ValueError("a network without a name cannot be loaded again; use create_network")
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     metadata = {"network": network.name, "options": json.dumps(network.options)}
     save_file(state, path, metadata=metadata)
@@ -151,7 +161,7 @@ def _read_pytorch(path: Path) -> Checkpoint:
     written = content.get("hyper_parameters") if isinstance(content, dict) else None
     if isinstance(written, dict) and "fusionlab" in written:
         stored = written
-        weights = content["state_dict"]
+        weights = content.get("state_dict", {})
         content = {key: weights[key] for key in weights if key.startswith("network.")}
     for wrapper in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):

@@ -86,6 +86,7 @@ class IFCNN(FusionNetwork):
 
     channels: ClassVar[tuple[int, ...]] = (1, 3)
     rgb_tasks: ClassVar[frozenset[str]] = frozenset({"mff"})
+    luma_thrice: ClassVar[bool] = True
     published: ClassVar[dict[str, dict[str, str]]] = {
         "6022b44c88a2f0367ba9b08fcdf0d663745d9a966fca0ee1f41867797b6ff53f": {"rule": "max"},
         "a8c1d293f1bf16a93e6244a4bf8f7a7bd300dc10555c8597ad7ef3320b0410cb": {"rule": "sum"},

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import yaml
 from jsonargparse import Namespace
 from rich.console import Console
 
 import fusionlab
+from fusionlab.data.batches import SameShapeBatches
 from fusionlab.data.datamodule import FusionData
 from fusionlab.data.dataset import (
     FolderDataset,
@@ -26,7 +28,7 @@ from fusionlab.metrics import TRUTH_PRESET, FusionMetrics
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.programs.provenance import provenance
-from fusionlab.programs.run_folder import new_run_folder
+from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.images import write_whole
 from fusionlab.report.results import summary, write_json, write_per_image
@@ -35,6 +37,8 @@ from fusionlab.settings import TTD, Data
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import Scores
 from fusionlab.training.writer import ImageWriter
+
+LONGEST_NAME = 255  # bytes, of a file on the file systems in use
 
 
 def evaluate(settings: Namespace, config: str) -> Path:
@@ -57,14 +61,16 @@ def evaluate(settings: Namespace, config: str) -> Path:
     check_datasets(datasets)
     module = FusionModule(network, ttd=settings.ttd)
     module.score_on(datasets)
-    writer = ImageWriter(new_run_folder(settings.output, "evaluate"), datasets)
+    writer = ImageWriter(run_folder(settings.output, "evaluate"), datasets)
     trainer = build_trainer(settings.trainer, [writer], Path(settings.output))
+    check_share(datasets, settings.data.batch_size, trainer.world_size)
+    make(writer.folder)
     trainer.test(module, FusionData(datasets, settings.data), verbose=False)
     evaluated = list(zip(datasets, module.tested, strict=True))
     if trainer.is_global_zero:
         ttd = None if settings.ttd is None else asdict(settings.ttd)
         write_whole(writer.folder / "config.yaml", config.encode())
-        write_results(writer.folder, {"network": network.describe(), "ttd": ttd}, evaluated)
+        write_results(writer.folder, {"network": network.describe(), "ttd": ttd}, evaluated, config)
         show(evaluated, network, settings.ttd)
         print(f"Images, RD maps, per_image.csv and summary.json: {writer.folder}")
     return writer.folder
@@ -91,6 +97,9 @@ def check_datasets(datasets: list[FusionDataset]) -> None:
     """
     smallest = FusionMetrics().minimum_size
     for dataset in datasets:
+        for name, sources in zip(dataset.ids, dataset.source_names, strict=True):
+            if len(f".{name}-{max(sources, key=len)}.png.partial".encode()) > LONGEST_NAME:
+                raise InputError(f"{name} in {dataset.name} is too long a name; shorten it")
         for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
             if min(height, width) < smallest:
                 raise InputError(
@@ -102,8 +111,23 @@ def check_datasets(datasets: list[FusionDataset]) -> None:
             print(dataset.found(), file=sys.stderr)
 
 
+def check_share(datasets: list[FusionDataset], batch_size: int, processes: int) -> None:
+    """Lightning cannot give a process no batch at all.
+
+    Raises:
+        InputError: If a data set has fewer batches than there are processes.
+    """
+    for dataset in datasets:
+        batches = len(SameShapeBatches(dataset, batch_size))
+        if batches < processes:
+            raise InputError(
+                f"{dataset.name} has {batches} batches for {processes} processes; "
+                "lower trainer.devices"
+            )
+
+
 def write_results(
-    folder: Path, what: dict[str, Any], evaluated: list[tuple[FusionDataset, Scores]]
+    folder: Path, what: dict[str, Any], evaluated: list[tuple[FusionDataset, Scores]], config: str
 ) -> None:
     """Write ``per_image.csv`` and ``summary.json``, which says ``what`` made the numbers."""
     write_per_image(folder / "per_image.csv", evaluated)
@@ -114,7 +138,13 @@ def write_results(
         "mean": "of the values of single images",
         "ms": "median over the images; without reading, colour and scoring",
     }
-    content = {**what, "conventions": conventions, **provenance(), "results": summary(evaluated)}
+    content = {
+        **what,
+        "settings": yaml.safe_load(config),
+        "conventions": conventions,
+        **provenance(),
+        "results": summary(evaluated),
+    }
     write_json(folder / "summary.json", content)
 
 

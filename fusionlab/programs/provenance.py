@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import fusionlab
 
 _PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-image")
@@ -21,6 +23,8 @@ def provenance() -> dict[str, Any]:
         "versions": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "devices": [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())],
     }
 
 

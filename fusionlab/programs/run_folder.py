@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
+
+from lightning.pytorch.utilities import rank_zero_only
 
 from fusionlab.errors import InputError
 
 
-def new_run_folder(output: str, program: str) -> Path:
-    """A path for this run below ``output``, not yet made: ``<program>-<date>-<time>``.
+def run_folder(output: str, program: str) -> Path:
+    """A path that no other run has, below ``output``: ``<program>-<date>-<time>-<process>``."""
+    name = f"{program}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    taken = len(list(Path(output).glob(f"{name}*")))  # by this process, within this second
+    return Path(output) / (f"{name}-{taken + 1}" if taken else name)
+
+
+@rank_zero_only
+def make(folder: Path) -> None:
+    """Make the folder, once, before anything is computed for it.
 
     Raises:
-        InputError: If ``output`` is a file.
+        InputError: If that cannot be done.
     """
-    parent = Path(output)
-    if parent.exists() and not parent.is_dir():
-        raise InputError(f"{parent} is a file; set output to a folder")
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    folder = parent / f"{program}-{stamp}"
-    count = 1
-    while folder.exists():
-        count += 1
-        folder = parent / f"{program}-{stamp}-{count}"
-    return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise InputError(f"cannot make {folder} ({reason.strerror}); set output") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.photographs import open_photographs
 from fusionlab.losses import OBJECTIVES
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
-from fusionlab.networks.checkpoints import load_weights, read_checkpoint
+from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
 from fusionlab.programs.evaluate import check_datasets, open_datasets, show, write_results
-from fusionlab.programs.run_folder import new_run_folder
+from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.images import write_whole
 from fusionlab.training.batch_norm import HoldBatchNorm
@@ -50,7 +51,7 @@ def train(settings: Namespace, config: str) -> Path:
     datasets = open_datasets(settings.data, network)
     check_datasets(datasets)
     crops = _crops(settings)
-    folder = resumed.parent if resumed else new_run_folder(settings.output, "train")
+    folder = resumed.parent if resumed else run_folder(settings.output, "train")
     module = FusionModule(network, OBJECTIVES[network.name](), settings.training, settings.ttd)
     module.train()
     network.checkpoint = {}  # what it starts from is no longer what it is
@@ -68,13 +69,19 @@ def train(settings: Namespace, config: str) -> Path:
         CSVLogger(folder, name="log"),
     )
     data = FusionData(datasets, settings.data, crops, settings.training)
-    trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    make(folder)
+    try:
+        trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    except SystemExit:  # how Lightning answers Ctrl-C
+        if (folder / "last.ckpt").is_file():
+            print(f"interrupted; python train.py --resume {folder} goes on", file=sys.stderr)
+        raise
     _keep_best(trainer, network, best, folder)
     trainer.test(module, data, verbose=False)
     if trainer.is_global_zero:
         evaluated = list(zip(datasets, module.tested, strict=True))
         ttd = None if settings.ttd is None else asdict(settings.ttd)
-        write_results(folder, {"network": network.describe(), "ttd": ttd}, evaluated)
+        write_results(folder, {"network": network.describe(), "ttd": ttd}, evaluated, config)
         show(evaluated, network, settings.ttd)
         print(f"Checkpoints, log, config and scores: {folder}")
     return folder
@@ -103,12 +110,11 @@ def _keep_best(
 ) -> None:
     """Load the best weights into the network and write them as safetensors."""
     if best.best_model_path:  # empty after a fast_dev_run
-        found = read_checkpoint(best.best_model_path)
-        load_weights(network, found)
-        network.checkpoint = {"path": str(found.path), "sha256": found.sha256}
+        load_weights(network, read_checkpoint(best.best_model_path))
     if trainer.is_global_zero:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_checkpoint(network, folder / f"{network.name}.safetensors")
+        path = folder / f"{network.name}.safetensors"
+        save_checkpoint(network, path)
+        network.checkpoint = {"path": str(path), "sha256": file_sha256(path)}
 
 
 class _SaveConfig(Callback):

@@ -39,7 +39,10 @@ def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any
     """Per data set: what it is, the mean of every metric by row, TTD against static, and times."""
     return [
         {
-            "data": dataset.describe(),
+            "data": {
+                **dataset.describe(),
+                "ids": [dataset.ids[index] for index in scores.indices["static"]],
+            },
             "images": len(scores.indices["static"]),
             "means": {row: scores.means(row) for row in (*scores.fused_rows, *scores.source_rows)},
             "ttd_minus_static": {

@@ -12,7 +12,7 @@ from rich.text import Text
 from fusionlab.report.statistics import Comparison, compare
 from fusionlab.training.scoreboard import ALONE, Scores
 
-TRUTH = "_truth"  # ending of the metrics that compare with the ground truth
+TRUTH = "_truth"  # ending of names, not repeated in a table whose title says it
 
 
 def comparisons(scores: Scores) -> dict[str, Comparison]:
@@ -28,16 +28,19 @@ def comparisons(scores: Scores) -> dict[str, Comparison]:
 
 def tables(title: str, network: str, scores: Scores) -> list[Text | Table]:
     """Title and table of the fusion metrics and, where there is one, of the ground truth."""
-    fusion = [name for name in scores.metrics if not name.endswith(TRUTH)]
-    truth = [name for name in scores.metrics if name.endswith(TRUTH)]
+    truth = scores.truth_metrics
+    fusion = [name for name in scores.metrics if name not in truth]
     found: list[Text | Table] = [Text(title, style="bold"), _table(network, scores, fusion)]
+    partial = [_defined(name, scores) for name in fusion if _defined(name, scores)]
+    if partial:
+        found.append(Text(f"mean over fewer images: {', '.join(partial)}"))
     if truth:
         found += [Text("against the ground truth"), _table(network, scores, truth)]
     return found
 
 
 def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
-    timed = not metrics[0].endswith(TRUTH)
+    timed = metrics != scores.truth_metrics
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
     table.add_column("", no_wrap=True, max_width=13, overflow="ellipsis")
@@ -52,7 +55,7 @@ def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
         cells = [_number(means[name]) for name in metrics]
         if timed and row in scores.milliseconds:
             cells.append(_number(float(np.median(scores.milliseconds[row]))))
-        table.add_row(names.get(row) or _source_label(row, scores), *cells)
+        table.add_row(Text(names.get(row) or _source_label(row, scores)), *cells)
     found = comparisons(scores)
     if found:
         table.add_section()
@@ -62,6 +65,13 @@ def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
         table.add_row("  95 % to", *(_number(one.high, signed=True) for one in chosen))
         table.add_row("improved", *(_share(one.improved) for one in chosen))
     return table
+
+
+def _defined(name: str, scores: Scores) -> str:
+    """Says of how few images a metric is the mean; empty if of all."""
+    values = scores.values["static"][:, scores.metrics.index(name)]
+    count = int((~np.isnan(values)).sum())
+    return "" if count == len(values) else f"{name} {count} of {len(values)}"
 
 
 def _source_label(row: str, scores: Scores) -> str:

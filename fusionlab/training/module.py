@@ -94,6 +94,8 @@ class FusionModule(L.LightningModule):
             :class:`DynamicFusion`, or None.
         """
         sources, network = batch["sources"], self.network
+        if network.luma_thrice:
+            sources = sources.expand(-1, -1, 3, -1, -1)
         start = self._now()
         features = network.encode(sources)
         encoded = self._now()
@@ -112,6 +114,8 @@ class FusionModule(L.LightningModule):
         self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
     ) -> dict[str, Any]:
         """Fuse and score a batch; the images go to whoever writes them."""
+        if batch_idx == 0:
+            self.fuse(batch)  # warms up: the times of the first image would be wrong
         return self._score(batch, self.boards[dataloader_idx], "check checkpoint and precision")
 
     def on_test_epoch_end(self) -> None:
@@ -128,7 +132,7 @@ class FusionModule(L.LightningModule):
         for row in scores.fused_rows:
             prefix = "val" if row == "static" else f"val/{row}"
             for metric, value in scores.means(row).items():
-                self.log(f"{prefix}/{metric}", value, prog_bar=metric == "PSNR", sync_dist=False)
+                self.log(f"{prefix}/{metric}", value, prog_bar=metric in scores.truth_metrics)
         self.boards[0].reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -146,7 +150,8 @@ class FusionModule(L.LightningModule):
             if not torch.isfinite(image).all():
                 names = ", ".join(batch["id"])
                 raise InputError(f"{names} fused to NaN or infinity ({row}); {remedy}")
-            viewable[row] = viewable_image(image, batch["chroma"])
+            in_rgb = batch["sources"].shape[2] == 3
+            viewable[row] = viewable_image(image, batch["chroma"], in_rgb)
             board.update(row, grey_levels(viewable[row]), batch, milliseconds[row])
         board.update_sources(batch)
         return {"images": viewable, "dynamic": dynamic}
@@ -157,19 +162,20 @@ class FusionModule(L.LightningModule):
         return time.perf_counter()
 
 
-def viewable_image(fused: Tensor, chroma: Tensor) -> Tensor:
+def viewable_image(fused: Tensor, chroma: Tensor, in_rgb: bool) -> Tensor:
     """What a viewer sees: colour put back, clamped.
 
     Args:
         fused: Output of a network, (B, 1, H, W) or (B, 3, H, W).
         chroma: Chroma of the sources, (B, 2, H, W) in [−0.5, 0.5]; 0 where all sources are grey.
+        in_rgb: Whether the network saw colours, or luma, perhaps three times.
 
     Returns:
         (B, 3, H, W) in [0, 1]; three equal channels where all sources are grey.
     """
-    fused = fused.float()
-    if fused.shape[1] == 1:
-        return with_chroma(fused, chroma).clamp(0, 1)
+    fused = fused.float().clamp(0, 1) if fused.shape[1] == 3 else fused.float()
+    luma = torch.stack([to_luma(image) for image in fused])
+    if not in_rgb:
+        return with_chroma(luma, chroma).clamp(0, 1)
     coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
-    grey = torch.stack([to_luma(image) for image in fused])
-    return torch.where(coloured, fused, grey).clamp(0, 1)
+    return torch.where(coloured, fused, luma)

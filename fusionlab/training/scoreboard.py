@@ -21,7 +21,8 @@ class Scores:
         fused_rows: Rows that are fused images: ``static``, perhaps ``ttd``.
         source_rows: Rows that are a source alone.
         values: By row, (N, K) float64; NaN where a metric is not defined.
-        metrics: The K short names; those after the fusion metrics compare with the ground truth.
+        metrics: The K short names.
+        truth_metrics: Those among them that compare with the ground truth.
         higher_is_better: Direction by metric.
         milliseconds: By fused row, (N,) per image.
         indices: By row, position in the data set of each of the N images, (N,).
@@ -31,6 +32,7 @@ class Scores:
     source_rows: list[str]
     values: dict[str, np.ndarray]
     metrics: list[str]
+    truth_metrics: list[str]
     higher_is_better: dict[str, bool]
     milliseconds: dict[str, np.ndarray]
     indices: dict[str, np.ndarray]
@@ -115,6 +117,7 @@ class Scoreboard:
             source_rows=self.source_rows,
             values=values,
             metrics=[metric.name for metric in metrics],
+            truth_metrics=list(self.truth[0].names) if self.truth else [],
             higher_is_better={metric.name: bool(metric.higher_is_better) for metric in metrics},
             milliseconds={
                 row: self.time[k].per_image()[1][:, 0].cpu().numpy()

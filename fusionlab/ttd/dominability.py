@@ -56,12 +56,15 @@ def relative_dominability(
         ``normalization`` is none.
 
     Raises:
-        ValueError: If a choice is unknown, or linear scores meet another rule than softmax.
+        ValueError: If a choice is unknown, the temperature negative, or linear scores meet another
+            rule than softmax.
 
     Source: TTD, Eq. 6 (exp, softmax); Tables 4 and 5 for the other forms.
     """
     if correlation not in ("negative", "positive"):
         raise ValueError(f"correlation must be negative or positive, got {correlation!r}")
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0, got {temperature}")
     signed = -temperature if correlation == "negative" else temperature
     exponents = signed * losses.to(torch.promote_types(losses.dtype, torch.float32))
     scores = _scores(exponents, form)
@@ -79,7 +82,8 @@ def relative_dominability(
 
 def _scores(exponents: Tensor, form: str) -> Tensor:
     if form == "exp":
-        # Only a large γ with positive correlation comes here: a shift keeps order and softmax.
+        # Only a large γ with positive correlation comes here: a shift keeps order and softmax,
+        # and without normalisation the largest score is then e^80.
         excess = exponents.amax(1, keepdim=True) - _LARGEST_EXPONENT
         return (exponents - excess.clamp(min=0)).exp()
     if form == "linear":

@@ -428,6 +428,26 @@ REFUSED = {
         {"sources": ["a", "b"]},
         ["A/1.png has no partner", "B/1;", "set data.layout"],
     ),
+    "half a known pair": (
+        ["vi/1.png", "vi/2.png"],
+        {},
+        ["has a folder vi but no partner", "ir", "data.sources"],
+    ),
+    "exposures or sources": (
+        ["01/1.png", "01/2.png", "02/1.png", "02/2.png"],
+        {},
+        ["folder per source", "folder per sample", "data.layout"],
+    ),
+    "three unknown subfolders": (
+        ["x/1.png", "y/1.png", "z/1.png"],
+        {},
+        ["x, y, z", "data.sources"],
+    ),
+    "a reference that is a source": (
+        ["A/1.png", "B/1.png"],
+        {"reference": "A", "sources": ["A", "B"]},
+        ["data.reference", "also a source"],
+    ),
     "unknown reference": (
         ["A/1.png", "B/1.png", "gt/1.png"],
         {"reference": "sharp"},

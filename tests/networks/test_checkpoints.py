@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fusionlab.errors import InputError
-from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
+from fusionlab.networks import IFCNN, FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import bundled_checkpoint, read_checkpoint
 
 SOURCES = torch.linspace(0, 1, 2 * 3 * 5 * 7).view(1, 2, 3, 5, 7)
@@ -340,3 +340,39 @@ def test_reading_alone_says_whose_weights_they_are(network, tmp_path):
     assert checkpoint.options == network.options
     torch.save(network.state_dict(), tmp_path / "ifcnn.pth")
     assert read_checkpoint(tmp_path / "ifcnn.pth").network is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda state: state["conv4.bias"].to_sparse(), "no dense real tensor"),
+        (lambda state: state["conv4.bias"].to(torch.complex64), "no dense real tensor"),
+    ],
+)
+def test_weights_of_another_kind_are_refused(spoil, expected, tmp_path):
+    state = create_network("ifcnn").state_dict()
+    state["conv4.bias"] = spoil(state)
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(InputError, match=expected) as error:
+        create_network("ifcnn", tmp_path / "odd.pth")
+    assert "conv4.bias" in str(error.value)
+
+
+@pytest.mark.parametrize("options", ["[1]", "3"])
+def test_options_that_are_no_mapping_are_refused(options, tmp_path):
+    network = create_network("ifcnn")
+    path = tmp_path / "odd.safetensors"
+    save_file(network.state_dict(), path, metadata={"network": "ifcnn", "options": options})
+    with pytest.raises(InputError, match="no mapping"):
+        create_network("ifcnn", path)
+
+
+def test_a_training_checkpoint_without_weights_is_refused(tmp_path):
+    torch.save({"hyper_parameters": {"fusionlab": "0", "name": "ifcnn"}}, tmp_path / "a.ckpt")
+    with pytest.raises(InputError, match="missing"):
+        create_network("ifcnn", tmp_path / "a.ckpt")
+
+
+def test_a_network_without_a_name_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="create_network"):
+        save_checkpoint(IFCNN(), tmp_path / "a.safetensors")

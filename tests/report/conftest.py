@@ -17,6 +17,7 @@ def scores() -> Scores:
         source_rows=["vi alone"],
         values={"static": static, "ttd": ttd, "vi alone": alone},
         metrics=["EN", "CE", "PSNR_truth"],
+        truth_metrics=["PSNR_truth"],
         higher_is_better={"EN": True, "CE": False, "PSNR_truth": True},
         milliseconds={"static": np.array([900.0, 3.0, 5.0]), "ttd": np.array([9.0, 9.0, 9.0])},
         indices={row: np.arange(3) for row in ("static", "ttd", "vi alone")},
