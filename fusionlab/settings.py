@@ -45,7 +45,7 @@ class Network:
         options: Arguments of that network, e.g. --network.options.rule mean.
     """
 
-    name: Literal["ifcnn"] = "ifcnn"
+    name: Literal["densefuse", "ifcnn", "piafusion"] = "ifcnn"
     checkpoint: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 

@@ -15,14 +15,22 @@ from fusionlab.networks.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
+from fusionlab.networks.densefuse import DenseFuse
 from fusionlab.networks.ifcnn import IFCNN
+from fusionlab.networks.piafusion import PIAFusion
 
-NETWORKS: dict[str, type[FusionNetwork]] = {"ifcnn": IFCNN}
+NETWORKS: dict[str, type[FusionNetwork]] = {
+    "densefuse": DenseFuse,
+    "ifcnn": IFCNN,
+    "piafusion": PIAFusion,
+}
 
 __all__ = [
     "IFCNN",
     "NETWORKS",
+    "DenseFuse",
     "FusionNetwork",
+    "PIAFusion",
     "create_network",
     "list_networks",
     "save_checkpoint",

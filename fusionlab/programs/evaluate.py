@@ -59,6 +59,7 @@ def evaluate(settings: Namespace, config: str) -> Path:
     network = create_network(settings.network.name, checkpoint, **settings.network.options)
     datasets = open_datasets(settings.data, network)
     check_datasets(datasets)
+    check_source_counts(datasets, network)
     module = FusionModule(network, ttd=settings.ttd)
     module.score_on(datasets)
     writer = ImageWriter(run_folder(settings.output, "evaluate"), datasets)
@@ -109,6 +110,21 @@ def check_datasets(datasets: list[FusionDataset]) -> None:
         if isinstance(dataset, FolderDataset):
             dataset.check_files()
             print(dataset.found(), file=sys.stderr)
+
+
+def check_source_counts(datasets: list[FusionDataset], network: FusionNetwork) -> None:
+    """Some networks take two sources and no other number.
+
+    Raises:
+        InputError: Naming the first sample with another number.
+    """
+    for dataset in datasets:
+        for name, sources in zip(dataset.ids, dataset.source_names, strict=True):
+            if network.source_count not in (None, len(sources)):
+                raise InputError(
+                    f"{network.name} takes exactly {network.source_count} sources, {name} in "
+                    f"{dataset.name} has {len(sources)}; choose other data or another network"
+                )
 
 
 def check_share(datasets: list[FusionDataset], batch_size: int, processes: int) -> None:

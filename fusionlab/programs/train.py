@@ -15,6 +15,7 @@ from fusionlab.data.crops import MultiFocusCrops
 from fusionlab.data.datamodule import FusionData
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.photographs import open_photographs
+from fusionlab.errors import InputError
 from fusionlab.losses import OBJECTIVES
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
@@ -41,6 +42,9 @@ def train(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
+    if settings.network.name not in OBJECTIVES:
+        known = ", ".join(sorted(OBJECTIVES))
+        raise InputError(f"{settings.network.name} cannot be trained yet; network.name: {known}")
     L.seed_everything(settings.seed, workers=True, verbose=False)
     resumed = None if settings.resume is None else Path(settings.resume) / "last.ckpt"
     network = create_network(

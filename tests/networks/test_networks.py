@@ -10,13 +10,16 @@ from fusionlab.errors import InputError
 from fusionlab.networks import NETWORKS, create_network, list_networks
 
 OPTIONS = {  # every option set; a network that is not here has none
+    "densefuse": [
+        {"channels_in": channels, "rule": rule} for channels in (1, 3) for rule in ("mean", "l1")
+    ],
     "ifcnn": [
         {"rule": rule, "normalize": normalize}
         for rule in ("max", "sum", "mean")
         for normalize in ("none", "imagenet")
     ],
 }
-SYMMETRIC = {"ifcnn"}  # the order of their sources does not matter
+SYMMETRIC = {"densefuse", "ifcnn"}  # the order of their sources does not matter
 
 CASES = [
     pytest.param(name, options, id="-".join([name, *map(str, options.values())]))

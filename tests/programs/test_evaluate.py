@@ -15,7 +15,7 @@ from PIL import Image
 import evaluate
 from fusionlab.data.images import read_image
 from fusionlab.metrics import spatial_frequency
-from fusionlab.networks import create_network
+from fusionlab.networks import create_network, save_checkpoint
 from fusionlab.ttd import TestTimeDynamicFusion
 
 from .conftest import write_pairs
@@ -253,6 +253,25 @@ def test_fewer_samples_than_processes_is_refused(pairs, refused):
     line = refused(evaluate, "--data.root", str(pairs), *argv)
     assert "2 batches for 3 processes" in line
     assert "trainer.devices" in line
+
+
+def test_a_network_for_two_sources_refuses_three(tmp_path, refused):
+    checkpoint = tmp_path / "piafusion.safetensors"
+    save_checkpoint(create_network("piafusion"), checkpoint)
+    root = write_pairs(tmp_path / "trio", sources=("near", "middle", "far"))
+    argv = ["--network.name", "piafusion", "--network.checkpoint", str(checkpoint)]
+    line = refused(evaluate, *argv, "--data.root", str(root))
+    assert "piafusion takes exactly 2 sources" in line
+
+
+@pytest.mark.parametrize(("name", "file"), [("gray", "vif/TNO"), ("rgb", "mif/MRI_PET")])
+def test_densefuse_runs_as_published(name, file, shared, run_evaluate):
+    weights = shared / "weights" / "densefuse" / f"densefuse_{name}.model"
+    argv = ["--network.name", "densefuse", "--network.checkpoint", str(weights), "--ttd"]
+    limit = ["--trainer.limit_test_batches", "1"]
+    _, summary = run_evaluate(*argv, "--data.root", str(shared / "data" / file), *limit)
+    assert summary["network"]["options"]["channels_in"] == (1 if name == "gray" else 3)
+    assert summary["results"][0]["data"]["colour"] == ("luma" if name == "gray" else "rgb")
 
 
 def test_a_folder_whose_task_nobody_can_tell_asks_for_it(tmp_path, refused):

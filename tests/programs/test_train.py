@@ -147,6 +147,7 @@ def test_training_with_ttd_validates_it_too(run_train):
         (["--training.photographs", "nowhere"], ["nowhere", "training.photographs"]),
         (["--training.crop_size", "4000"], ["training.crop_size", "4000"]),
         (["--network.options.rule", "median"], ["rule", "median"]),
+        (["--network.name", "densefuse"], ["densefuse", "cannot be trained", "ifcnn"]),
         (["--resume", "nowhere"], ["nowhere", "resume"]),
         (["--network.checkpoint", "nowhere.pth"], ["nowhere.pth"]),
     ],
