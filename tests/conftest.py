@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no reference material: there is no folder shared/ beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tests use tiny images: threads cost more than they give, most of all on a busy machine."""
+    torch.set_num_threads(1)
