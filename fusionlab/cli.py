@@ -105,7 +105,7 @@ def main(
     config.pop("resume", None)  # the next program could not read it
     if settings.ttd is not None:
         config.ttd = Namespace(**asdict(settings.ttd))  # with what the preset filled in
-    text = parser.dump(config, skip_validation=True, skip_none=False)
+    text = parser.dump(config, skip_validation=True, skip_unset=False)
     program = run()
     try:
         program(settings, text)
