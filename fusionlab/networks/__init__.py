@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
+from fusionlab.networks.cddfuse import CDDFuse
 from fusionlab.networks.checkpoints import (
     BUNDLED,
+    Checkpoint,
     bundled_checkpoint,
     load_weights,
     read_checkpoint,
     save_checkpoint,
 )
 from fusionlab.networks.densefuse import DenseFuse
+from fusionlab.networks.downloads import download, is_address
 from fusionlab.networks.ifcnn import IFCNN
 from fusionlab.networks.piafusion import PIAFusion
+from fusionlab.networks.published import find_published, unknown_hash_note
 
 NETWORKS: dict[str, type[FusionNetwork]] = {
+    "cddfuse": CDDFuse,
     "densefuse": DenseFuse,
     "ifcnn": IFCNN,
     "piafusion": PIAFusion,
@@ -28,6 +34,7 @@ NETWORKS: dict[str, type[FusionNetwork]] = {
 __all__ = [
     "IFCNN",
     "NETWORKS",
+    "CDDFuse",
     "DenseFuse",
     "FusionNetwork",
     "PIAFusion",
@@ -49,28 +56,62 @@ def create_network(
 
     Args:
         name: One of :func:`list_networks`.
-        checkpoint: A file (our safetensors or the authors' published one), ``"bundled"`` for the
-            one that the package carries, or None for untrained weights.
+        checkpoint: A file (our safetensors or the authors' published one), its address
+            (``https://…``, ``hf://owner/name/file``; downloaded once), ``"bundled"`` for the one
+            that the package carries, or None for untrained weights.
         **options: The network's own options. Those not given come from the checkpoint where it
-            states them (ours do; the authors' are known by their hash), else from the network.
+            states them (ours do; the authors' are known by their hash, or by where the authors
+            keep them), else from the network.
+
+    A checkpoint that states no network and has no known hash is named in a line on stderr.
 
     Raises:
-        InputError: If the name or an option is unknown, or the checkpoint does not fit.
+        InputError: If the name or an option is unknown, the checkpoint cannot be downloaded, or
+            does not fit.
     """
     if name not in NETWORKS:
         raise InputError(f"unknown network {name!r}; known: {', '.join(list_networks())}")
     network_class = NETWORKS[name]
     if checkpoint is None:
         return _build(name, options)
-    path = bundled_checkpoint(name) if str(checkpoint) == BUNDLED else checkpoint
-    stored = read_checkpoint(path)
+    address = str(checkpoint)
+    stored = _read(name, address)
     if stored.network not in (None, name):
-        raise InputError(f"{path} holds {stored.network}, not {name}; set network.name to it")
-    known = stored.options or network_class.published.get(stored.sha256, {})
-    network = _build(name, {**known, **options})
+        raise InputError(
+            f"{stored.path} holds {stored.network}, not {name}; set network.name to it"
+        )
+    published = network_class.published
+    known = find_published(published, stored.sha256, address)
+    network = _build(name, {**(known.options if known else {}), **stored.options, **options})
     load_weights(network, stored)
-    network.checkpoint = {"path": str(checkpoint), "sha256": stored.sha256}
+    if published and not (stored.network or (known and known.sha256)):
+        note = unknown_hash_note(published, name, address, stored.sha256, network.options)
+        print(note, file=sys.stderr)
+    network.checkpoint = {"path": address, "sha256": stored.sha256}
     return network
+
+
+def fetch_checkpoint(address: str) -> Path:
+    """Download a checkpoint, or find it in the cache.
+
+    Raises:
+        InputError: If it cannot be had, or is not the file that one of the networks knows there.
+    """
+    every = [entry for network in NETWORKS.values() for entry in network.published]
+    return download(address, every)
+
+
+def _read(name: str, address: str) -> Checkpoint:
+    convert = NETWORKS[name].convert_published
+    if address == BUNDLED:
+        return read_checkpoint(bundled_checkpoint(name))
+    if not is_address(address):
+        return read_checkpoint(address, convert)
+    path = fetch_checkpoint(address)
+    try:
+        return read_checkpoint(path, convert)
+    except InputError as fault:
+        raise InputError(f"{address}: {fault} (remove that file first)") from None
 
 
 def _build(name: str, options: dict[str, Any]) -> FusionNetwork:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from fusionlab.networks.published import Published
+
 
 class FusionNetwork(nn.Module):
     """A fusion network behind the contract that test-time dynamic fusion relies on.
@@ -17,20 +19,35 @@ class FusionNetwork(nn.Module):
     The contract: weights of 1/M return exactly what no weights return.
     """
 
-    channels: ClassVar[tuple[int, ...]] = (1,)
+    channels: tuple[int, ...] = (1,)
     """Channels the network takes: 1 (luma), 3 (RGB)."""
 
-    rgb_tasks: ClassVar[frozenset[str]] = frozenset()
+    rgb_tasks: frozenset[str] = frozenset()
     """Tasks on which its authors fuse RGB; on the others it fuses luma."""
 
     luma_thrice: ClassVar[bool] = False
     """Its authors give it luma three times and take the luma of what they clamp; so we evaluate."""
 
+    stretched: ClassVar[bool] = False
+    """Its authors stretch each fused image to the full range before they save or score it."""
+
+    smallest: ClassVar[int] = 1
+    """Least height and width of its sources, pixels."""
+
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 
-    published: ClassVar[dict[str, dict[str, Any]]] = {}
-    """SHA-256 of its authors' checkpoints, with the options each was trained for."""
+    paper: ClassVar[str] = ""
+    """Authors, venue and year."""
+
+    tasks: ClassVar[tuple[str, ...]] = ()
+    """Tasks that its authors made it for, of vif, mif, mef and mff."""
+
+    terms: ClassVar[str] = ""
+    """Licence of its authors' code and weights."""
+
+    published: ClassVar[tuple[Published, ...]] = ()
+    """Its authors' checkpoints."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,17 +100,27 @@ class FusionNetwork(nn.Module):
         self.check_sources(sources)
         return self.decode(self.combine(self.encode(sources), weights), sources)
 
+    @classmethod
+    def convert_published(cls, content: Any) -> Any:
+        """The content of its authors' checkpoint in our keys; here theirs are ours.
+
+        Raises:
+            InputError: If it is theirs, but incomplete.
+        """
+        return content
+
     def describe(self) -> dict[str, Any]:
         """What a result says of its network: name, options, checkpoint (empty if untrained)."""
         return {"name": self.name, "options": self.options, "checkpoint": self.checkpoint}
 
     def check_sources(self, sources: Tensor) -> None:
         """Refuse anything but (B, M, C, H, W), not empty, with a number of channels it takes."""
-        if sources.ndim != 5 or 0 in sources.shape[1:] or sources.shape[2] not in self.channels:
+        fits = sources.ndim == 5 and sources.shape[1] > 0 and sources.shape[2] in self.channels
+        if not fits or min(sources.shape[3:]) < self.smallest:
             channels = " or ".join(map(str, self.channels))
             raise ValueError(
-                f"sources must be (B, M, C, H, W) with M, H, W ≥ 1 and C = {channels}, "
-                f"got {tuple(sources.shape)}"
+                f"sources must be (B, M, C, H, W) with M ≥ 1, C = {channels} and "
+                f"H, W ≥ {self.smallest}, got {tuple(sources.shape)}"
             )
         if not sources.is_floating_point():
             raise ValueError(f"sources must be floating point in [0, 1], got {sources.dtype}")

@@ -2,19 +2,19 @@
 
 Zhao et al., CVPR 2023, https://arxiv.org/abs/2211.14461
 Authors' code: https://github.com/Zhaozixiang1228/MMIF-CDDFuse
-Differs: all sources are encoded as one batch with features channels last in memory; two
-convolutions in a row without anything between them are one, and the attention map is multiplied
+Differs: all sources are encoded as one batch (large ones, without gradients, a few at a time to
+save memory) with features channels last in memory; two convolutions in a row without anything between them are one, and the attention map is multiplied
 with the projection behind it before it meets the image; the output is the same to rounding. The
-authors' stretch of the output to its minimum and maximum is left to whoever wants it. The residual
-is the first source, as theirs for infrared and visible images; for medical ones they add the sum of
-both sources, or nothing. The sum over more than two sources is ours. Untrained weights are
-PyTorch's defaults.
+authors' stretch of the output to its minimum and maximum is done in evaluation. Images of one row
+or column, which the detail branch cannot reflect, are refused. The sum over more than two sources
+is ours. Untrained weights are PyTorch's defaults.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,14 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
+from fusionlab.networks.published import Published
 
 FEATURES = 64
 HEADS = 8
+
+PIXELS = 2**17  # of all images that a part works on at once, where no gradients are kept
+
+RESIDUALS = ("first", "sum", "none")
 
 PUBLISHED_NAMES = {  # parts of our keys, in the authors' words
     "encoder.embed": "DIDF_Encoder.patch_embed.proj",
@@ -140,7 +145,8 @@ class GatedConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 64, H, W) to the same."""
         gate, value = self.dwconv(self.project_in(x)).chunk(2, dim=1)
-        return self.project_out(F.gelu(gate) * value)
+        gate = F.gelu(gate)
+        return self.project_out(gate * value if torch.is_grad_enabled() else gate.mul_(value))
 
 
 class RestormerBlock(nn.Module):
@@ -155,8 +161,8 @@ class RestormerBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 64, H, W) to the same."""
-        x = x + self.attn(self.norm1(x))
-        return x + self.ffn(self.norm2(x))
+        x = self.attn(self.norm1(x)).add_(x)
+        return self.ffn(self.norm2(x)).add_(x)
 
 
 class BaseBlock(nn.Module):
@@ -171,8 +177,8 @@ class BaseBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 64, H, W) to the same."""
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        x = self.attn(self.norm1(x)).add_(x)
+        return self.mlp(self.norm2(x)).add_(x)
 
 
 def bottleneck() -> nn.Sequential:
@@ -200,8 +206,8 @@ class DetailNode(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, 64, H, W) to the same; H, W ≥ 2 for the reflection."""
         z1, z2 = self.mix(x).chunk(2, dim=1)
-        z2 = z2 + self.phi(z1)
-        z1 = z1 * self.rho(z2).exp() + self.eta(z2)
+        z2 = self.phi(z1).add_(z2)
+        z1 = torch.addcmul(self.eta(z2), z1, self.rho(z2).exp())
         return torch.cat((z1, z2), dim=1)
 
 
@@ -241,15 +247,49 @@ class Decoder(nn.Module):
         return (x if residual is None else x + residual).sigmoid()
 
 
+def _in_parts(layers: Callable[..., tuple[Tensor, ...]], *images: Tensor) -> tuple[Tensor, ...]:
+    """``layers(*images)``; without gradients a few images at a time, to save memory."""
+    at_once = max(1, PIXELS // images[0][0, 0].numel())
+    if torch.is_grad_enabled() or len(images[0]) <= at_once:
+        return layers(*images)
+    parts = [layers(*part) for part in zip(*(x.split(at_once) for x in images), strict=True)]
+    return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True))
+
+
 class CDDFuse(FusionNetwork):
     """Base and detail features of any number of sources, each summed and passed on by a layer.
 
-    The first source, the visible image, is added before the final sigmoid. Images are at least
-    2 x 2, for the detail branch pads by reflection.
+    Args:
+        residual: What is added before the final sigmoid: ``first``, the first source (the authors'
+            choice for infrared and visible images, where it is the visible one); ``sum`` of the
+            sources (for medical images with ``CDDFuse_IVF.pth``); ``none`` (for medical images
+            with ``CDDFuse_MIF.pth``).
     """
 
-    def __init__(self) -> None:
+    stretched: ClassVar[bool] = True
+    smallest: ClassVar[int] = 2
+    paper: ClassVar[str] = "Zhao et al., CVPR 2023"
+    tasks: ClassVar[tuple[str, ...]] = ("vif", "mif")
+    terms: ClassVar[str] = "none stated"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "CDDFuse_IVF.pth",
+            {"residual": "first"},
+            url="https://github.com/Zhaozixiang1228/MMIF-CDDFuse/raw/HEAD/models/CDDFuse_IVF.pth",
+        ),
+        Published(
+            "CDDFuse_MIF.pth",
+            {"residual": "none"},
+            url="https://github.com/Zhaozixiang1228/MMIF-CDDFuse/raw/HEAD/models/CDDFuse_MIF.pth",
+        ),
+    )
+
+    def __init__(self, residual: str = "first") -> None:
         super().__init__()
+        if residual not in RESIDUALS:
+            known = ", ".join(RESIDUALS)
+            raise InputError(f"cddfuse: residual must be one of {known}, got {residual!r}")
+        self.residual = residual
         self.encoder = Encoder()
         self.decoder = Decoder()
         self.base_fusion = BaseBlock()
@@ -257,7 +297,7 @@ class CDDFuse(FusionNetwork):
 
     def encode(self, sources: Tensor) -> tuple[Tensor, Tensor]:
         """(B, M, 1, H, W) in [0, 1] to base and detail, each (B, M, 64, H, W)."""
-        base, detail = self.encoder(sources.flatten(0, 1))
+        base, detail = _in_parts(self.encoder, sources.flatten(0, 1))
         return base.unflatten(0, sources.shape[:2]), detail.unflatten(0, sources.shape[:2])
 
     def combine(
@@ -268,35 +308,30 @@ class CDDFuse(FusionNetwork):
         return self.base_fusion(base), self.detail_fusion(detail)
 
     def decode(self, combined: tuple[Tensor, Tensor], sources: Tensor) -> Tensor:
-        """Twice (B, 64, H, W) to (B, 1, H, W), with the first source as residual."""
-        return self.decoder(*combined, residual=sources[:, 0])
+        """Twice (B, 64, H, W) to (B, 1, H, W) in (0, 1)."""
+        residuals = {"first": sources[:, 0], "sum": sources.sum(1), "none": None}
+        return self.decoder(*combined, residuals[self.residual])
 
     def components(self, features: tuple[Tensor, Tensor], sources: Tensor) -> Tensor:
         """Uni-source components, (B, M, 1, H, W); unlike the fused image without a residual."""
-        base, detail = (branch.flatten(0, 1) for branch in features)
-        components = self.decoder(self.base_fusion(base), self.detail_fusion(detail))
+
+        def alone(base: Tensor, detail: Tensor) -> tuple[Tensor]:
+            return (self.decoder(self.base_fusion(base), self.detail_fusion(detail)),)
+
+        (components,) = _in_parts(alone, *(branch.flatten(0, 1) for branch in features))
         return components.unflatten(0, sources.shape[:2])
 
-    def check_sources(self, sources: Tensor) -> None:
-        """Refuse also images of one row or column, which cannot be padded by reflection."""
-        super().check_sources(sources)
-        if min(sources.shape[3:]) < 2:
-            raise ValueError(f"sources must be at least 2 x 2, got {tuple(sources.shape)}")
-
     @classmethod
-    def convert_published(cls, content: dict[str, Any]) -> dict[str, Tensor]:
+    def convert_published(cls, content: Any) -> Any:
         """The authors' checkpoint, four state dicts of wrapped modules, in our keys.
 
         Raises:
-            InputError: If it is anything else.
+            InputError: If it is one of theirs, but not complete and exact.
         """
-        known = ", ".join(PUBLISHED_PARTS)
-        if not isinstance(content, dict):
-            raise InputError(
-                f"a CDDFuse checkpoint of its authors holds {known}, not a {type(content).__name__}"
-            )
+        if not isinstance(content, dict) or not content.keys() & set(PUBLISHED_PARTS):
+            return content
         if content.keys() != set(PUBLISHED_PARTS):
-            found = ", ".join(map(str, content)) or "nothing"
+            known, found = ", ".join(PUBLISHED_PARTS), ", ".join(map(str, content))
             raise InputError(f"a CDDFuse checkpoint of its authors holds {known}, not {found}")
         for part, state in content.items():
             if not isinstance(state, dict):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -60,13 +61,16 @@ def bundled_checkpoint(network: str) -> Path:
     return path
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(
+    path: str | Path, convert: Callable[[Any], Any] = FusionNetwork.convert_published
+) -> Checkpoint:
     """Read a checkpoint without running any code that it holds.
 
     Args:
         path: A ``.safetensors`` file of ours, a training checkpoint of ours, or a PyTorch file as
             its authors published it (a state dict, perhaps below ``state_dict`` or ``model``,
             perhaps with the prefix ``module.``).
+        convert: The network's ``convert_published``, for authors who published something else.
 
     Raises:
         InputError: If there is no such file, or it is no checkpoint, or holds NaN or infinity.
@@ -74,8 +78,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}; set network.checkpoint to an existing file")
-    read = _read_safetensors if path.suffix == ".safetensors" else _read_pytorch
-    checkpoint = read(path)
+    safe = path.suffix == ".safetensors"
+    checkpoint = _read_safetensors(path) if safe else _read_pytorch(path, convert)
     if not isinstance(checkpoint.options, dict):
         raise InputError(f"{path}: the network's options are no mapping; get or train a sound one")
     for key, value in checkpoint.state.items():
@@ -149,7 +153,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(path, file_sha256(path), state, metadata.get("network"), options)
 
 
-def _read_pytorch(path: Path) -> Checkpoint:
+def _read_pytorch(path: Path, convert: Callable[[Any], Any]) -> Checkpoint:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED:
@@ -157,6 +161,10 @@ def _read_pytorch(path: Path) -> Checkpoint:
         raise InputError(
             f"{path} holds {kind}, so it is not opened; save its state_dict, or get it again"
         ) from None
+    try:
+        content = convert(content)
+    except InputError as reason:
+        raise InputError(f"{path}: {reason}; get it again") from None
     stored: dict[str, Any] = {}
     written = content.get("hyper_parameters") if isinstance(content, dict) else None
     if isinstance(written, dict) and "fusionlab" in written:

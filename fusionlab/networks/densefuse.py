@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import reduce
-from typing import Any, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
+from fusionlab.networks.published import Published
 from fusionlab.settings import Task
 
 RULES = ("mean", "l1")
@@ -91,10 +92,23 @@ class DenseFuse(FusionNetwork):
             l1-norm rule sees weighted features, so that its own weights follow RD too.
     """
 
-    published: ClassVar[dict[str, dict[str, Any]]] = {
-        "b34cf3650f04161b31ac2467decfeedf7eba39165b7618f846e0f298ecd2ac65": {"channels_in": 1},
-        "d1829f47c0ff02ecfc294907655384eebc911a00deb89b91e354ae47c8728ea5": {"channels_in": 3},
-    }
+    paper: ClassVar[str] = "Li and Wu, IEEE TIP 2019"
+    tasks: ClassVar[tuple[str, ...]] = ("vif",)
+    terms: ClassVar[str] = "none stated"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "densefuse_gray.model",
+            {"channels_in": 1},
+            "b34cf3650f04161b31ac2467decfeedf7eba39165b7618f846e0f298ecd2ac65",
+            "https://github.com/hli1221/densefuse-pytorch/raw/HEAD/models/densefuse_gray.model",
+        ),
+        Published(
+            "densefuse_rgb.model",
+            {"channels_in": 3},
+            "d1829f47c0ff02ecfc294907655384eebc911a00deb89b91e354ae47c8728ea5",
+            "https://github.com/hli1221/densefuse-pytorch/raw/HEAD/models/densefuse_rgb.model",
+        ),
+    )
 
     def __init__(self, channels_in: int = 1, rule: str = "mean") -> None:
         super().__init__()
@@ -102,8 +116,8 @@ class DenseFuse(FusionNetwork):
             raise InputError(f"densefuse: channels_in must be 1 or 3, got {channels_in!r}")
         if rule not in RULES:
             raise InputError(f"densefuse: rule must be one of {', '.join(RULES)}, got {rule!r}")
-        self.channels = (channels_in,)  # type: ignore[misc]  # the checkpoint decides, not the class
-        self.rgb_tasks = frozenset(get_args(Task) if channels_in == 3 else ())  # type: ignore[misc]
+        self.channels = (channels_in,)
+        self.rgb_tasks = frozenset(get_args(Task) if channels_in == 3 else ())
         self.rule = rule
         self.conv1 = ConvLayer(channels_in, 16)
         block = nn.Sequential(DenseLayer(16), DenseLayer(32), DenseLayer(48))

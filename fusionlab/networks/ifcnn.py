@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
+from fusionlab.networks.published import Published
 
 RULES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "max": torch.maximum,
@@ -84,14 +85,32 @@ class IFCNN(FusionNetwork):
         normalize: ``none``, or ``imagenet`` for colour images as the authors normalise them.
     """
 
-    channels: ClassVar[tuple[int, ...]] = (1, 3)
-    rgb_tasks: ClassVar[frozenset[str]] = frozenset({"mff"})
+    channels: tuple[int, ...] = (1, 3)
+    rgb_tasks: frozenset[str] = frozenset({"mff"})
     luma_thrice: ClassVar[bool] = True
-    published: ClassVar[dict[str, dict[str, str]]] = {
-        "6022b44c88a2f0367ba9b08fcdf0d663745d9a966fca0ee1f41867797b6ff53f": {"rule": "max"},
-        "a8c1d293f1bf16a93e6244a4bf8f7a7bd300dc10555c8597ad7ef3320b0410cb": {"rule": "sum"},
-        "fd2ee9361f1d428fc9749e28e8a2c5c5ef6ce6528ab6f5ad8ef5def42e7ffa4b": {"rule": "mean"},
-    }
+    paper: ClassVar[str] = "Zhang et al., Information Fusion 2020"
+    tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")
+    terms: ClassVar[str] = "none stated"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "IFCNN-MAX.pth",
+            {"rule": "max"},
+            "6022b44c88a2f0367ba9b08fcdf0d663745d9a966fca0ee1f41867797b6ff53f",
+            "https://github.com/uzeful/IFCNN/raw/HEAD/Code/snapshots/IFCNN-MAX.pth",
+        ),
+        Published(
+            "IFCNN-SUM.pth",
+            {"rule": "sum"},
+            "a8c1d293f1bf16a93e6244a4bf8f7a7bd300dc10555c8597ad7ef3320b0410cb",
+            "https://github.com/uzeful/IFCNN/raw/HEAD/Code/snapshots/IFCNN-SUM.pth",
+        ),
+        Published(
+            "IFCNN-MEAN.pth",
+            {"rule": "mean"},
+            "fd2ee9361f1d428fc9749e28e8a2c5c5ef6ce6528ab6f5ad8ef5def42e7ffa4b",
+            "https://github.com/uzeful/IFCNN/raw/HEAD/Code/snapshots/IFCNN-MEAN.pth",
+        ),
+    )
 
     mean: Tensor
     std: Tensor

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fusionlab.networks.base import FusionNetwork, scale_features
+from fusionlab.networks.published import Published
 
 
 class ReflectPad(nn.Module):
@@ -114,6 +115,15 @@ class PIAFusion(FusionNetwork):
     """
 
     source_count: ClassVar[int | None] = 2
+    paper: ClassVar[str] = "Tang et al., Information Fusion 2022"
+    tasks: ClassVar[tuple[str, ...]] = ("vif",)
+    terms: ClassVar[str] = "MIT (TensorFlow original); port: none stated"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "fusion_model_epoch_29.pth",
+            url="https://github.com/linklist2/PIAFusion_pytorch/raw/HEAD/pretrained/fusion_model_epoch_29.pth",
+        ),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,6 +157,14 @@ class IlluminationClassifier(nn.Module):
 
     Its scores weigh the two sources in PIAFusion's loss; fusing does not need it.
     """
+
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "best_cls.pth",
+            sha256="a9441744fc6a535d3a27495f4934efb6e52956bc42a348186f4db87b0d97dc1d",
+            url="https://github.com/linklist2/PIAFusion_pytorch/raw/HEAD/pretrained/best_cls.pth",
+        ),
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,62 @@
+"""The table of networks, and the README's copy of it."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from fusionlab.networks import create_network
+from fusionlab.networks.__main__ import main
+from fusionlab.networks.table import macs_per_pixel, networks_table
+
+COMMAND = "python -m fusionlab.networks table"
+
+
+def test_the_readme_holds_the_table(capsys):
+    main(["table"])
+    table = capsys.readouterr().out.strip()
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    _, begin, rest = readme.partition(f"<!-- networks: made by {COMMAND} -->\n")
+    written, end, _ = rest.partition("\n<!-- end of networks -->")
+    assert begin
+    assert end
+    assert written.strip() == table, f"run {COMMAND} and put its output between the marks"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "macs"),
+    [
+        # by hand from the layers; IFCNN's and CDDFuse's ways to the same result are counted below
+        ("densefuse", "74,193", 2 * 13_968 + 60_048),
+        ("piafusion", "1,176,097", 1_175_104),
+    ],
+)
+def test_parameters_and_products_of_the_papers_layers(name, parameters, macs):
+    (row,) = (line for line in networks_table().splitlines() if f"`{name}`" in line)
+    assert [cell.strip() for cell in row.split("|")][3] == parameters
+    with FakeTensorMode():
+        assert macs_per_pixel(create_network(name)) == macs
+
+
+def test_products_of_ifcnn_with_its_border_computed_twice():
+    """Per source 9,408 + 36,864, once 36,864 + 192; four strips a pixel wide again, for M + 1."""
+    with FakeTensorMode():
+        macs = macs_per_pixel(create_network("ifcnn"), size=256)
+    assert macs == 129_600 + 3 * 4 * 36_864 / 256
+
+
+def test_products_of_cddfuse_with_two_convolutions_as_one():
+    """As published 1,798,368. Of its 15 attentions 10 are in the encoder, for two sources."""
+    dense = 9 * 192 * 192 + 192 * 64 - 9 * 192 * 64  # saved in 3 base blocks
+    heads = 2 * (64 * 64 - 64 * 8) - 64 * 64  # all heads at once; the projection is in the map
+    once = 2 * 9 * 192 * 192 * 64 + 15 * 64**3  # on weights and maps, not on pixels
+    with FakeTensorMode():
+        macs = macs_per_pixel(create_network("cddfuse"), size=256)
+    assert macs == 1_798_368 - 3 * dense + 15 * heads + once / 256**2
+
+
+def test_products_are_counted_on_real_tensors_too():
+    network = create_network("densefuse")
+    assert macs_per_pixel(network, size=8) == 87_984
+    assert torch.is_grad_enabled()
