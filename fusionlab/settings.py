@@ -40,14 +40,24 @@ class Network:
 
     Args:
         name: Fusion network.
-        checkpoint: File with its weights, ours or its authors'. Default: evaluate.py takes the one
-            that the package carries, train.py starts from scratch.
+        checkpoint: File with its weights, ours or its authors', or its address (https://... or
+            hf://owner/name/file). Default: evaluate.py takes the one that the package carries,
+            train.py starts from scratch.
         options: Arguments of that network, e.g. --network.options.rule mean.
+        stretch: Stretch each fused image from its minimum to its maximum before it is saved and
+            scored. Default: where the network's authors do (cddfuse).
     """
 
-    name: Literal["densefuse", "ifcnn", "piafusion"] = "ifcnn"
+    name: Literal["cddfuse", "densefuse", "ifcnn", "piafusion"] = "ifcnn"
     checkpoint: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    stretch: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Keep apart what belongs beside the options."""
+        for name in ("name", "checkpoint"):
+            if name in self.options:
+                raise InputError(f"network.options.{name} is no option; set network.{name}")
 
 
 @dataclass
@@ -145,41 +155,64 @@ class Training:
     """How a network is trained.
 
     Args:
-        photographs: Folder of sharp photographs, searched with its subfolders, from which
-            multi-focus pairs are made. Default: photographs that scikit-image carries.
-        crop_size: Side of the square training crops, pixels.
+        stage: What is trained: the fusion network, or the illumination classifier that the loss of
+            piafusion needs.
+        root: Folder to learn from. ifcnn, densefuse: photographs, searched with its subfolders;
+            cddfuse, piafusion: pairs, laid out as data.root; illumination: day/ and night/, or
+            visible images named as in MSRS. Default: what the package carries.
+        limit: Only the first this many photographs or pairs, by name. Default: all.
+        crop_size: Side of the square crops, pixels; densefuse: that of its resized photographs.
+        stride: Pixels from one patch of a pair to the next. Default: crop_size, side by side.
+        contrast: Patches are left out where a source has less, (P90 - P10)/P90 of its luma.
         batch_size: Crops in a batch, per device.
-        batches_per_epoch: Batches between validations, per device.
+        batches_per_epoch: Batches between validations, per device. Default: one pass over the
+            photographs or patches; 200 for ifcnn, whose crops have no end.
         optimizer: sgd or adam.
         lr: Learning rate at the start.
-        lr_power: Power of the polynomial decay of the learning rate, to 0 at the last step.
+        weight_decay: Of the optimiser, added to the gradient.
+        schedule: Of the learning rate: polynomial (to 0 at the last step), halving (every
+            halving_epochs, to 1/100 at most), late (constant for half of the epochs, then linearly
+            to 0) or constant.
+        lr_power: Power of the polynomial schedule.
+        halving_epochs: Epochs from one halving to the next.
         momentum: Momentum of sgd.
         hold_batch_norm: Share of the steps after which batch norm keeps its statistics, which small
             batches make noisy; 1 never does.
+        options: Arguments of the network's objective, e.g. --training.options.ssim_weight 1.
         workers: Processes that make crops; 0 makes them in the main one.
     """
 
-    photographs: str | None = None
+    stage: Literal["fusion", "illumination"] = "fusion"
+    root: str | None = None
+    limit: int | None = None
     crop_size: int = 32
+    stride: int | None = None
+    contrast: float = 0.0
     batch_size: int = 16
-    batches_per_epoch: int = 200
+    batches_per_epoch: int | None = None
     optimizer: Literal["sgd", "adam"] = "sgd"
     lr: float = 0.01
+    weight_decay: float = 0.0
+    schedule: Literal["polynomial", "halving", "late", "constant"] = "polynomial"
     lr_power: float = 0.9
+    halving_epochs: int = 20
     momentum: float = 0.9
     hold_batch_norm: float = 0.2
+    options: dict[str, Any] = field(default_factory=dict)
     workers: int = 0
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
-        _at_least("training.crop_size", self.crop_size, 16)
-        _at_least("training.batch_size", self.batch_size, 2)  # batch norm needs more than one
-        _at_least("training.batches_per_epoch", self.batches_per_epoch, 1)
-        _at_least("training.workers", self.workers, 0)
-        for name in ("lr", "lr_power", "momentum", "hold_batch_norm"):
+        for name, least in (("crop_size", 16), ("batch_size", 2), ("halving_epochs", 1)):
+            _at_least(f"training.{name}", getattr(self, name), least)
+        for name in ("limit", "stride", "batches_per_epoch"):
+            if getattr(self, name) is not None:
+                _at_least(f"training.{name}", getattr(self, name), 1)
+        for name in ("lr", "lr_power", "momentum", "weight_decay", "contrast", "workers"):
             _at_least(f"training.{name}", getattr(self, name), 0)
-        if self.hold_batch_norm > 1:
-            raise InputError("training.hold_batch_norm is a share of the steps, at most 1")
+        for name in ("hold_batch_norm", "contrast"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"training.{name} is at least 0, at most 1, got {getattr(self, name)}")
 
 
 @dataclass
@@ -193,6 +226,7 @@ class Trainer:
         precision: Floating-point precision, e.g. 32-true, 16-mixed, bf16-mixed.
         max_epochs: Epochs of a training.
         max_steps: Steps of a training; -1 leaves it to the epochs.
+        check_val_every_n_epoch: Epochs from one validation to the next.
         gradient_clip_val: Largest norm of the gradient. Default: not clipped.
         accumulate_grad_batches: Batches per step of the optimiser.
         limit_train_batches: Batches (int) or share (float) of each training epoch.
@@ -208,6 +242,7 @@ class Trainer:
     precision: str = "32-true"
     max_epochs: int = 12
     max_steps: int = -1
+    check_val_every_n_epoch: int = 1
     gradient_clip_val: float | None = None
     accumulate_grad_batches: int = 1
     limit_train_batches: int | float = 1.0
@@ -218,7 +253,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         """Refuse what would train or evaluate nothing."""
-        _at_least("trainer.max_epochs", self.max_epochs, 1)
+        for name in ("max_epochs", "check_val_every_n_epoch"):
+            _at_least(f"trainer.{name}", getattr(self, name), 1)
         if self.max_steps < 1 and self.max_steps != -1:
             raise InputError(f"trainer.max_steps must be at least 1, or -1, got {self.max_steps}")
         for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
@@ -48,17 +49,29 @@ class SameShapeBatches(Sampler[list[int]]):
 
 
 class EpochSampler(Sampler[int]):
-    """Other items of an endless data set in each epoch, shared among processes.
+    """Items of a training epoch, shared among processes; each epoch goes on where the last ended.
 
     Args:
         length: Items per epoch and process.
+        size: Items that there are, all of which come, in random order, before one comes again;
+            None if they have no end and come in their own order.
+        seed: Of the random orders.
         rank: Number of this process.
         world_size: Number of processes.
     """
 
-    def __init__(self, length: int, rank: int = 0, world_size: int = 1) -> None:
-        self.length, self.rank, self.world_size = length, rank, world_size
+    def __init__(
+        self,
+        length: int,
+        size: int | None = None,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.length, self.size, self.seed = length, size, seed
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self._orders: dict[int, np.ndarray] = {}
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -66,10 +79,19 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.length
-        return (k * self.world_size + self.rank for k in range(start, start + self.length))
+        for k in range(start, start + self.length):
+            item = k * self.world_size + self.rank
+            yield item if self.size is None else self._shuffled(*divmod(item, self.size))
 
     def __len__(self) -> int:
         return self.length
+
+    def _shuffled(self, pass_: int, place: int) -> int:
+        if pass_ not in self._orders:
+            assert self.size is not None
+            order = np.random.default_rng((self.seed, pass_)).permutation(self.size)
+            self._orders = {pass_: order}  # a process needs one at a time
+        return int(self._orders[pass_][place])
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:

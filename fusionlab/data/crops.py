@@ -19,6 +19,7 @@ from fusionlab.data.shapes import ellipse, grid, smooth_noise
 RADII = (2, 6)  # of the defocus, in pixels
 SCALES = (0.5, 1.0)  # of the photograph, before it is cropped
 FLAT = 0.03  # standard deviation over the pixels below which a crop shows nothing to focus on
+ENDLESS = 2**40  # items: an epoch takes as many as it is told to
 ATTEMPTS = 4  # to find a crop that is not flat
 SLOPES = 0.2  # fraction of crops in which the depth is continuous
 
@@ -40,7 +41,11 @@ class MultiFocusCrops(Dataset[dict[str, Tensor]]):
     """
 
     def __init__(
-        self, photographs: Sequence[Tensor], crop_size: int, length: int, seed: int = 0
+        self,
+        photographs: Sequence[Tensor],
+        crop_size: int,
+        length: int = ENDLESS,
+        seed: int = 0,
     ) -> None:
         if not photographs:
             raise ValueError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from fusionlab.data.colour import (
     to_luma,
     to_rgb,
 )
-from fusionlab.data.images import image_size, read_image
+from fusionlab.data.images import check_images, image_size, read_image
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
 from fusionlab.data.scenes import built_in_scenes
 from fusionlab.errors import InputError
@@ -53,6 +52,11 @@ class FusionDataset(Dataset):
     def describe(self) -> dict[str, Any]:
         """What a result says of its data: plain values."""
 
+    def seen(self, index: int) -> list[Tensor]:
+        """The sources of a sample, without the colours that infrared images have in some files."""
+        images, names = self.images(index)[0], self.source_names[index]
+        return [_seen(image, name) for image, name in zip(images, names, strict=True)]
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -66,10 +70,7 @@ class FusionDataset(Dataset):
         """
         images, reference = self.images(index)
         names = self.source_names[index]
-        seen = [
-            to_luma(image) if name.casefold() in INFRARED else image
-            for name, image in zip(names, images, strict=True)
-        ]
+        seen = [_seen(image, name) for image, name in zip(images, names, strict=True)]
         prepare = to_luma if self.colour == "luma" else to_rgb
         sample = {
             "index": index,
@@ -123,10 +124,7 @@ class FolderDataset(FusionDataset):
         Raises:
             InputError: Naming the first file that is unreadable or truncated.
         """
-        paths = [path for sample in self.listing.samples for path in _files(sample)]
-        with ThreadPoolExecutor() as pool:
-            for _ in pool.map(read_image, paths):
-                pass
+        check_images(path for sample in self.listing.samples for path in _files(sample))
 
     def found(self) -> str:
         """What was found, in a line for the user."""
@@ -222,6 +220,10 @@ def settle_colour(
         takes = " or ".join(map(str, channels))
         raise InputError(f"data.colour is {colour}, but the network takes {takes} channels")
     return colour
+
+
+def _seen(image: Tensor, name: str) -> Tensor:
+    return to_luma(image) if name.casefold() in INFRARED else image
 
 
 def _size(image: Tensor) -> tuple[int, int]:

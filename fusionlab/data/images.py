@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,17 @@ def read_image(path: Path) -> Tensor:
     if pixels.dtype != np.float32:
         pixels = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def check_images(paths: Iterable[Path]) -> None:
+    """Decode every file, so that a broken one is found before anything is computed.
+
+    Raises:
+        InputError: Naming the first file that is unreadable or truncated.
+    """
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(read_image, paths):
+            pass
 
 
 def _orientation(image: Image.Image) -> int:

@@ -59,29 +59,33 @@ def photograph(name: str) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous() / 255
 
 
-def open_photographs(folder: str | None, smallest: int) -> Sequence[Tensor]:
+def open_photographs(
+    folder: str | None, smallest: int, limit: int | None = None
+) -> Sequence[Tensor]:
     """Sharp photographs to train on.
 
     Args:
         folder: Folder that is searched for images with its subfolders, each read when it is asked
             for; None for ``TRAINING_PHOTOGRAPHS``.
         smallest: Least height and width, pixels.
+        limit: How many to open, the first by name; None for all.
 
     Raises:
         InputError: If there is no image in the folder, or one is unreadable or too small.
     """
     if folder is None:
-        photographs = [photograph(name) for name in TRAINING_PHOTOGRAPHS]
+        photographs = [photograph(name) for name in TRAINING_PHOTOGRAPHS[:limit]]
         side = min(min(photo.shape[-2:]) for photo in photographs)
         if side < smallest:
             raise InputError(
                 f"training.crop_size {smallest} is larger than the smallest side of the built-in "
-                f"photographs, {side} pixels; lower it or set training.photographs"
+                f"photographs, {side} pixels; lower it or set training.root"
             )
         return photographs
     paths = sorted(path for path in Path(folder).rglob("*") if path.is_file() and is_image(path))
+    paths = paths[:limit]
     if not paths:
-        raise InputError(f"no images under {folder}; set training.photographs to a folder of some")
+        raise InputError(f"no images under {folder}; set training.root to a folder of some")
     for path in paths:
         height, width = image_size(path)
         if min(height, width) < smallest:

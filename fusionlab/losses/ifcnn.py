@@ -7,17 +7,22 @@ features of an ImageNet ResNet-101, whose weights would have to be downloaded.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from fusionlab.losses.base import Material, Objective
 from fusionlab.networks.base import FusionNetwork
 
 
-class IFCNNObjective(nn.Module):
+class IFCNNObjective(Objective):
     """Mean squared error between the fused image and the sharp one."""
 
-    def forward(self, network: FusionNetwork, batch: dict[str, Any]) -> dict[str, Tensor]:
+    material: ClassVar[Material] = "multi_focus"
+
+    def forward(
+        self, network: FusionNetwork, batch: dict[str, Any], epoch: int
+    ) -> dict[str, Tensor]:
         """Terms of a batch with ``sources`` (B, M, C, H, W) and ``reference`` (B, C, H, W)."""
         return {"mse": F.mse_loss(network(batch["sources"]), batch["reference"])}

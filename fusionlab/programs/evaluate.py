@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import yaml
@@ -33,7 +31,7 @@ from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.images import write_whole
 from fusionlab.report.results import summary, write_json, write_per_image
 from fusionlab.report.table import tables
-from fusionlab.settings import TTD, Data
+from fusionlab.settings import Data
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import Scores
 from fusionlab.training.writer import ImageWriter
@@ -60,7 +58,7 @@ def evaluate(settings: Namespace, config: str) -> Path:
     datasets = open_datasets(settings.data, network)
     check_datasets(datasets)
     check_source_counts(datasets, network)
-    module = FusionModule(network, ttd=settings.ttd)
+    module = FusionModule(network, ttd=settings.ttd, stretch=settings.network.stretch)
     module.score_on(datasets)
     writer = ImageWriter(run_folder(settings.output, "evaluate"), datasets)
     trainer = build_trainer(settings.trainer, [writer], Path(settings.output))
@@ -69,10 +67,9 @@ def evaluate(settings: Namespace, config: str) -> Path:
     trainer.test(module, FusionData(datasets, settings.data), verbose=False)
     evaluated = list(zip(datasets, module.tested, strict=True))
     if trainer.is_global_zero:
-        ttd = None if settings.ttd is None else asdict(settings.ttd)
         write_whole(writer.folder / "config.yaml", config.encode())
-        write_results(writer.folder, {"network": network.describe(), "ttd": ttd}, evaluated, config)
-        show(evaluated, network, settings.ttd)
+        write_results(writer.folder, module, evaluated, config)
+        show(module, evaluated)
         print(f"Images, RD maps, per_image.csv and summary.json: {writer.folder}")
     return writer.folder
 
@@ -143,19 +140,20 @@ def check_share(datasets: list[FusionDataset], batch_size: int, processes: int) 
 
 
 def write_results(
-    folder: Path, what: dict[str, Any], evaluated: list[tuple[FusionDataset, Scores]], config: str
+    folder: Path, module: FusionModule, evaluated: list[tuple[FusionDataset, Scores]], config: str
 ) -> None:
-    """Write ``per_image.csv`` and ``summary.json``, which says ``what`` made the numbers."""
+    """Write ``per_image.csv`` and ``summary.json``, which says what made the numbers."""
     write_per_image(folder / "per_image.csv", evaluated)
     conventions = {
         **FusionMetrics().conventions,
         **FusionMetrics(TRUTH_PRESET).conventions,
-        "fused images": "8 bit, luma; colour put back first",
+        "fused images": "8 bit, luma; colour put back first"
+        + ("; before, each stretched from its minimum to its maximum" if module.stretch else ""),
         "mean": "of the values of single images",
         "ms": "median over the images; without reading, colour and scoring",
     }
     content = {
-        **what,
+        **module.describe(),
         "settings": yaml.safe_load(config),
         "conventions": conventions,
         **provenance(),
@@ -164,20 +162,19 @@ def write_results(
     write_json(folder / "summary.json", content)
 
 
-def show(
-    evaluated: list[tuple[FusionDataset, Scores]], network: FusionNetwork, ttd: TTD | None = None
-) -> None:
+def show(module: FusionModule, evaluated: list[tuple[FusionDataset, Scores]]) -> None:
     """Print which program and weights made the numbers, and the tables."""
-    console = Console()
+    console, network, ttd = Console(), module.network, module.dynamic_options
     name, commit = network.name.upper(), provenance()["commit"]
     options = ", ".join(f"{option} {value}" for option, value in network.options.items())
     checkpoint = network.checkpoint
     weights = f"{checkpoint['path']} ({checkpoint['sha256'][:8]})" if checkpoint else "untrained"
-    print(f"{name} ({options}), weights {weights}")
+    range_ = ", each image stretched to the full range" if module.stretch else ""
+    print(f"{name} ({options}), weights {weights}{range_}")
     if ttd is not None:
         print(
-            f"TTD: {ttd.loss} loss, temperature {ttd.temperature:g}, {ttd.form}, "
-            f"{ttd.normalization}, {ttd.correlation} correlation"
+            f"TTD: {ttd['loss']} loss, temperature {ttd['temperature']:g}, {ttd['form']}, "
+            f"{ttd['normalization']}, {ttd['correlation']} correlation"
         )
     print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
     for dataset, scores in evaluated:

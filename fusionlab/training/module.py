@@ -8,15 +8,16 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
+from torch import Tensor
 
 import fusionlab
 from fusionlab.data.colour import grey_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
+from fusionlab.losses import Objective
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import TTD, Training
+from fusionlab.training.optimization import build_optimizer, clip_each_group
 from fusionlab.training.scoreboard import Scoreboard, Scores
 from fusionlab.ttd import DynamicFusion, TestTimeDynamicFusion
 
@@ -26,23 +27,26 @@ class FusionModule(L.LightningModule):
 
     Args:
         network: The network, from ``create_network``.
-        objective: Called with network and batch, returns loss terms; None for evaluation only.
+        objective: Called with network, batch and epoch; None for evaluation only.
         training: The ``training`` group of the config; needed with an objective.
         ttd: Settings of test-time dynamic fusion; None for the static network only.
+        stretch: Whether fused images are stretched to the full range; None as the authors do.
     """
 
     def __init__(
         self,
         network: FusionNetwork,
-        objective: nn.Module | None = None,
+        objective: Objective | None = None,
         training: Training | None = None,
         ttd: TTD | None = None,
+        stretch: bool | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.objective = objective
         self.training_settings = training
         self.dynamic_options = None if ttd is None else asdict(ttd)
+        self.stretch = network.stretched if stretch is None else stretch
         self.boards: list[Scoreboard] = []  # one per evaluated data set
         self.tested: list[Scores] = []
 
@@ -63,28 +67,27 @@ class FusionModule(L.LightningModule):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Sum of the objective's terms."""
         assert self.objective is not None
-        terms = self.objective(self.network, batch)
+        terms = self.objective(self.network, batch, self.current_epoch)
         for name, value in terms.items():
             self.log(f"train/loss/{name}", value, batch_size=len(batch["sources"]), prog_bar=True)
         return torch.stack(list(terms.values())).sum()
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, with polynomial decay of its rate to 0 at the last step."""
-        settings = self.training_settings
-        assert settings is not None
-        parameters = [p for p in self.parameters() if p.requires_grad]
-        optimizer: torch.optim.Optimizer
-        if settings.optimizer == "sgd":
-            optimizer = torch.optim.SGD(parameters, lr=settings.lr, momentum=settings.momentum)
-        else:
-            optimizer = torch.optim.Adam(parameters, lr=settings.lr)
-        steps, power = int(self.trainer.estimated_stepping_batches), settings.lr_power
-        # PolynomialLR would keep its number of steps when a training is resumed to last longer
-        schedule = LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps) ** power)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        """One optimiser; each group of the objective's has its own learning rate."""
+        assert self.objective is not None
+        assert self.training_settings is not None
+        groups = self.objective.parameter_groups(self.network)
+        return build_optimizer(groups, self.training_settings, self.trainer)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip each group of parameters by itself."""
+        if gradient_clip_val is not None:
+            clip_each_group(optimizer, gradient_clip_val)
 
     def fuse(self, batch: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, float], Any]:
         """Fuse a batch statically and dynamically, encoding it once.
@@ -150,16 +153,29 @@ class FusionModule(L.LightningModule):
             if not torch.isfinite(image).all():
                 names = ", ".join(batch["id"])
                 raise InputError(f"{names} fused to NaN or infinity ({row}); {remedy}")
+            if self.stretch:
+                image = stretched(image)
             in_rgb = batch["sources"].shape[2] == 3
             viewable[row] = viewable_image(image, batch["chroma"], in_rgb)
             board.update(row, grey_levels(viewable[row]), batch, milliseconds[row])
         board.update_sources(batch)
         return {"images": viewable, "dynamic": dynamic}
 
+    def describe(self) -> dict[str, Any]:
+        """What a result says of what made its images: plain values."""
+        network = {**self.network.describe(), "stretch": self.stretch}
+        return {"network": network, "ttd": self.dynamic_options}
+
     def _now(self) -> float:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def stretched(image: Tensor) -> Tensor:
+    """(B, C, H, W), each image from its minimum to its maximum over [0, 1]; flat ones stay."""
+    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    return torch.where(high > low, (image - low) / (high - low).where(high > low, 1), image)
 
 
 def viewable_image(fused: Tensor, chroma: Tensor, in_rgb: bool) -> Tensor:

@@ -77,7 +77,9 @@ EPOCHS = list(product((1, 5, 6), (1, 2, 3), (1, 4)))
 
 def drawn(length, world_size, epochs):
     """Items by epoch and process."""
-    samplers = [EpochSampler(length, rank, world_size) for rank in range(world_size)]
+    samplers = [
+        EpochSampler(length, rank=rank, world_size=world_size) for rank in range(world_size)
+    ]
     items = {}
     for epoch in range(epochs):
         for rank, sampler in enumerate(samplers):
@@ -105,7 +107,7 @@ def test_processes_together_see_what_one_process_would(length, world_size, epoch
 
 def test_a_batch_over_all_processes_is_the_batch_of_one():
     """Step by step: two processes with two crops each learn from what one learns with four."""
-    first, second = (list(EpochSampler(6, rank, 2)) for rank in (0, 1))
+    first, second = (list(EpochSampler(6, rank=rank, world_size=2)) for rank in (0, 1))
     alone = list(EpochSampler(12))
     for step in range(3):
         pair = slice(2 * step, 2 * step + 2)

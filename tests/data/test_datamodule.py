@@ -123,7 +123,7 @@ def test_a_process_gets_its_share_of_the_crops(world_size):
 
 
 def test_crops_come_in_batches():
-    crops = MultiFocusCrops([torch.rand(3, 40, 40)], crop_size=16, length=2**40, seed=0)
+    crops = MultiFocusCrops([torch.rand(3, 40, 40)], crop_size=16)
     module = data(crops=crops, training=Training(batch_size=2, batches_per_epoch=1))
     (batch,) = module.train_dataloader()
     for key in ("sources", "reference"):

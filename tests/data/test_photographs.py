@@ -139,9 +139,7 @@ def test_a_photograph_smaller_than_a_crop_is_named_beforehand(tmp_path, shape):
 def test_a_crop_larger_than_the_training_photographs_is_refused_beforehand():
     smallest = min(min(photograph(name).shape[1:]) for name in TRAINING_PHOTOGRAPHS)
     assert len(open_photographs(None, smallest)) == len(TRAINING_PHOTOGRAPHS)
-    refusal = (
-        rf"crop_size {smallest + 1} .*, {smallest} pixels; lower it or set training.photographs"
-    )
+    refusal = rf"crop_size {smallest + 1} .*, {smallest} pixels; lower it or set training.root"
     with pytest.raises(InputError, match=refusal):
         open_photographs(None, smallest + 1)
 
@@ -155,5 +153,5 @@ def test_a_file_that_is_no_photograph_is_named_beforehand(tmp_path):
 @pytest.mark.parametrize("folder", ["empty", "gone"])
 def test_a_folder_without_photographs_is_named(tmp_path, folder):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=rf"no images under .*{folder}; set training\.photographs"):
+    with pytest.raises(InputError, match=rf"no images under .*{folder}; set training\.root"):
         open_photographs(str(tmp_path / folder), 20)

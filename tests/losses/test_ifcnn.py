@@ -11,7 +11,7 @@ def test_the_objective_is_the_mean_squared_error():
         "reference": torch.rand(2, 3, 8, 9, generator=generator),
     }
     network = create_network("ifcnn")
-    terms = IFCNNObjective()(network, batch)
+    terms = IFCNNObjective()(network, batch, epoch=0)
     difference = (network(batch["sources"]) - batch["reference"]).detach().numpy()
     assert list(terms) == ["mse"]
     assert abs(terms["mse"].item() - (difference**2).mean()) < 1e-6
