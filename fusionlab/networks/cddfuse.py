@@ -3,11 +3,12 @@
 Zhao et al., CVPR 2023, https://arxiv.org/abs/2211.14461
 Authors' code: https://github.com/Zhaozixiang1228/MMIF-CDDFuse
 Differs: all sources are encoded as one batch (large ones, without gradients, a few at a time to
-save memory) with features channels last in memory; two convolutions in a row without anything between them are one, and the attention map is multiplied
-with the projection behind it before it meets the image; the output is the same to rounding. The
-authors' stretch of the output to its minimum and maximum is done in evaluation. Images of one row
-or column, which the detail branch cannot reflect, are refused. The sum over more than two sources
-is ours. Untrained weights are PyTorch's defaults.
+save memory) with features channels last in memory; two convolutions in a row without anything
+between them are one, and the attention map is multiplied with the projection behind it before it
+meets the image; the output is the same to rounding. The authors' stretch of the output to its
+minimum and maximum is done in evaluation. Images of one row or column, which the detail branch
+cannot reflect, are refused. The sum over more than two sources is ours. Untrained weights are
+PyTorch's defaults.
 """
 
 from __future__ import annotations

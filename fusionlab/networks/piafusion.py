@@ -45,7 +45,7 @@ class ConvUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to (N, F', H / stride, W / stride)."""
-        return F.leaky_relu(self.conv(x), 0.01)
+        return F.leaky_relu(self.conv(x), 0.01, inplace=True)
 
 
 def cross_modality_difference(visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,13 +143,14 @@ class PIAFusion(FusionNetwork):
         return self.decoder(combined)
 
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
-        """The network with each source on both inputs, (B, 2, 1, H, W), in one batch of 2 B.
+        """The network with each source on both inputs, (B, 2, 1, H, W).
 
-        Joint features hold something of both sources, so each source is encoded again.
+        Joint features hold something of both sources, so each source is encoded again; one after
+        the other, which takes half the memory of both at once and on a CPU less time.
         """
-        twice = sources.flatten(0, 1).unsqueeze(1).expand(-1, 2, -1, -1, -1)
-        images = self.decode(self.combine(self.encode(twice)), twice)
-        return images.unflatten(0, sources.shape[:2])
+        twice = (source.unsqueeze(1).expand(-1, 2, -1, -1, -1) for source in sources.unbind(1))
+        images = [self.decode(self.combine(self.encode(pair)), pair) for pair in twice]
+        return torch.stack(images, 1)
 
 
 class IlluminationClassifier(nn.Module):

@@ -1,6 +1,9 @@
 """Every file in configs/ through the real main, and the loss of every recipe falling."""
 
 import csv
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +189,20 @@ def test_one_image_of_a_label_is_too_few(refused, tmp_path):
     config = str(CONFIGS / "piafusion_illumination.yaml")
     line = refused(train, "--config", config, "--training.root", str(tmp_path / "light"))
     assert "1 night" in line
+
+
+@pytest.mark.slow
+def test_two_processes_train_through_both_phases_of_cddfuse(tmp_path):
+    """In the first phase DDP meets parameters without a gradient."""
+    root = write_pairs(tmp_path / "pairs", names=("01", "02", "03", "04"), size=(24, 24))
+    argv = ["--config", str(CONFIGS / "cddfuse_vif.yaml"), "--training.root", str(root)]
+    argv += ["--data.root", str(root), "--output", str(tmp_path / "runs")]
+    small = {"crop_size": 24, "batch_size": 2, "workers": 0, "options.decomposition_epochs": 1}
+    argv += [text for key, value in small.items() for text in (f"--training.{key}", str(value))]
+    devices = {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "max_epochs": 2}
+    argv += [text for key, value in devices.items() for text in (f"--trainer.{key}", str(value))]
+    command = [sys.executable, str(CONFIGS.parent / "train.py"), *argv]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(CONFIGS.parent)}
+    subprocess.run(command, check=True, env=environment, cwd=tmp_path, timeout=300)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert read_checkpoint(folder / "last.ckpt").network == "cddfuse"

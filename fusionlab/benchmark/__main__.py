@@ -1,0 +1,87 @@
+"""Speed, as ratios measured side by side in one run.
+
+Each pair of programs runs alternately, so that whatever else the machine does slows both; the
+median of the ratios of neighbouring runs is printed, with the number of threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from fusionlab.benchmark.memory import peak_memory
+from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
+from fusionlab.benchmark.timing import interleaved
+
+NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
+PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
+MEMORY_SIZE = (480, 640)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m fusionlab.benchmark", description=__doc__)
+    parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
+    parser.add_argument("--pairs", type=int, default=9, help="interleaved pairs, at least 5")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
+    parser.add_argument("--height", type=int, help="default 480 for IFCNN, else 240")
+    parser.add_argument("--width", type=int, help="default 640 for IFCNN, else 320")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--memory", action="store_true", help="measure peak memory too, by default at 480x640"
+    )
+    options = parser.parse_args(arguments)
+    if options.pairs < 5:
+        parser.error(f"--pairs must be at least 5, got {options.pairs}")
+    torch.set_num_threads(options.threads)
+    print(
+        f"fp32, two luma sources, {options.device}, {options.threads} threads, "
+        f"{options.pairs} interleaved pairs"
+    )
+    for name in options.networks:
+        subject = SUBJECTS[name]
+        height, width = options.height or subject.height, options.width or subject.width
+        print(f"{subject.title}, {width}x{height}")
+        compare_speed(name, random_sources(height, width, options.device), options.pairs)
+        if options.memory and subject.authors is not None:
+            size = options.height or MEMORY_SIZE[0], options.width or MEMORY_SIZE[1]
+            compare_memory(name, *size, options.device, options.threads)
+
+
+@torch.inference_mode()
+def compare_speed(name: str, sources: Tensor, pairs: int) -> None:
+    """Print ratios of times, and how far the authors' version and ours are apart."""
+    programs = build(name, str(sources.device))
+    title = SUBJECTS[name].title
+    for one, other in PAIRS:
+        if {one, other} <= programs.keys():
+            ratio, first, second = interleaved(
+                partial(programs[one], sources),
+                partial(programs[other], sources),
+                pairs,
+                sources.device,
+            )
+            names = f"{NAMES[one]} / {NAMES[other]}".format(title, title)
+            print(f"  {names}: {ratio:.2f} ({1000 * first:.0f} ms / {1000 * second:.0f} ms)")
+    if "authors" in programs:
+        difference = luma(programs["authors"](sources)) - programs["static"](sources)
+        print(f"  largest difference of the static outputs: {difference.abs().max().item():.1e}")
+
+
+def compare_memory(name: str, height: int, width: int, device: str, threads: int) -> None:
+    """Print the peak memory of TTD here beside that of the authors' static pass."""
+    one, other = (
+        peak_memory(name, program, height, width, device, threads)
+        for program in ("dynamic", "authors")
+    )
+    names = f"{NAMES['dynamic']} / {NAMES['authors']}".format(*2 * [SUBJECTS[name].title])
+    print(f"  peak memory at {width}x{height}, {names}: ", end="")
+    print(f"{one / other:.2f} ({one:.0f} MiB / {other:.0f} MiB)")
+
+
+if __name__ == "__main__":
+    main()

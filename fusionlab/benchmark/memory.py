@@ -1,0 +1,62 @@
+"""Peak memory of one pass, each measured in a fresh process."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from fusionlab.benchmark.programs import build, random_sources
+
+STATUS = Path("/proc/self/status")
+WARM_UP = 32  # height and width of the pass that loads libraries and kernels
+
+
+def peak_memory(
+    name: str, program: str, height: int, width: int, device: str, threads: int
+) -> float:
+    """MiB that one pass needs beyond what the process holds before it.
+
+    Convention: on CUDA what PyTorch allocates; elsewhere resident memory, which counts what
+    libraries allocate for themselves. The kernel keeps its peak (``VmHWM``) for each process;
+    ``ru_maxrss`` would start from the parent's.
+
+    Args:
+        name: A network of the benchmark.
+        program: ``dynamic``, ``static`` or ``authors``.
+        height: Of the two sources.
+        width: Of the two sources.
+        device: As PyTorch names it.
+        threads: CPU threads.
+
+    Raises:
+        OSError: If the device is the CPU and the system is not Linux.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(_measure, name, program, height, width, device, threads).result()
+
+
+@torch.inference_mode()
+def _measure(name: str, program: str, height: int, width: int, device: str, threads: int) -> float:
+    torch.set_num_threads(threads)
+    run = build(name, device)[program]
+    run(random_sources(WARM_UP, WARM_UP, device))
+    sources = random_sources(height, width, device)
+    if sources.is_cuda:
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        run(sources)
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+    before = _resident("VmRSS")
+    run(sources)
+    return (_resident("VmHWM") - before) / 2**10
+
+
+def _resident(entry: str) -> int:
+    """KiB."""
+    found = re.search(rf"^{entry}:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])

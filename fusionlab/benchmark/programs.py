@@ -1,0 +1,65 @@
+"""What is compared: each network here, with TTD here, and as its authors run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fusionlab.benchmark.cddfuse import authors_cddfuse
+from fusionlab.benchmark.ifcnn import AuthorsIFCNN
+from fusionlab.networks import FusionNetwork, create_network
+from fusionlab.ttd import TestTimeDynamicFusion
+
+Program = Callable[[Tensor], Tensor]
+
+
+class Subject(NamedTuple):
+    """A network in the benchmark, with the size of the sources it is measured on."""
+
+    title: str
+    height: int = 240
+    width: int = 320
+    checkpoint: str | None = None
+    authors: Callable[[FusionNetwork], Program] | None = None
+
+
+SUBJECTS = {
+    "ifcnn": Subject("IFCNN", 480, 640, "bundled", AuthorsIFCNN),
+    "cddfuse": Subject("CDDFuse", authors=authors_cddfuse),
+    "densefuse": Subject("DenseFuse"),
+    "piafusion": Subject("PIAFusion"),
+}
+
+
+def build(name: str, device: str = "cpu") -> dict[str, Program]:
+    """Programs that fuse sources, with the same weights: ``dynamic``, ``static``, ``authors``.
+
+    The last only where the authors' version is written here. Weights are the bundled ones, or
+    drawn from a fixed seed.
+    """
+    torch.manual_seed(0)
+    subject = SUBJECTS[name]
+    network = create_network(name, subject.checkpoint).to(device)
+    dynamic = TestTimeDynamicFusion(network)
+    programs: dict[str, Program] = {
+        "dynamic": lambda sources: dynamic(sources).fused,
+        "static": network,
+    }
+    if subject.authors is not None:
+        programs["authors"] = subject.authors(network)
+    return programs
+
+
+def random_sources(height: int, width: int, device: str = "cpu") -> Tensor:
+    """Two luma sources, (1, 2, 1, H, W), from a fixed seed."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(1, 2, 1, height, width, generator=generator).to(device)
+
+
+def luma(image: Tensor) -> Tensor:
+    """(B, 1, H, W) as it is; (B, 3, H, W) to its luma."""
+    weights = image.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    return image if image.shape[1] == 1 else (image * weights).sum(1, keepdim=True)
