@@ -212,7 +212,9 @@ class Training:
             _at_least(f"training.{name}", getattr(self, name), 0)
         for name in ("hold_batch_norm", "contrast"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"training.{name} is at least 0, at most 1, got {getattr(self, name)}")
+                raise InputError(
+                    f"training.{name} is at least 0, at most 1, got {getattr(self, name)}"
+                )
 
 
 @dataclass
