@@ -21,6 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--resume", type=str, help="Folder of a training run that is to go on, with its config."
     )
+    parser.fixed = [f"network.{key}" for key in ("name", "checkpoint", "options")]
+    parser.fixed += [f"training.{key}" for key in ("stage", "optimizer", "lr", "options")]
+    parser.fixed += [f"training.{key}" for key in ("weight_decay", "momentum", "schedule")]
     run_main(parser, argv, _program)
 
 

@@ -19,6 +19,7 @@ from fusionlab.settings import TTD, Data, Network, Trainer, Training
 class Parser(ArgumentParser):
     """Parser that reports a mistake in one line and exits with code 2."""
 
+    fixed: Sequence[str] = ()  # keys that a resumed run cannot change
     arguments: Sequence[str] = ()  # what is being parsed, to name the config file in a mistake
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -99,6 +100,7 @@ def main(
         if config.get("resume") is not None:
             base = ["--config", str(resumed_config(config.resume))]
             config = _checked(parser.parse_args([*base, *argv]))
+            _check_unchanged(_checked(parser.parse_args(base)), config, parser.fixed)
         settings = parser.instantiate(config)
     except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
         parser.error(str(mistake))
@@ -110,7 +112,7 @@ def main(
     try:
         program(settings, text)
     except InputError as mistake:
-        parser.error(str(mistake))
+        parser.error(str(mistake).rpartition("InputError: ")[2])  # after a worker's traceback
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
@@ -128,6 +130,19 @@ def _checked(config: Namespace) -> Namespace:
     if config.seed is None or not 0 <= config.seed < 2**32:
         raise InputError(f"seed must be from 0 to 2**32 - 1, got {config.seed}")
     return config
+
+
+def _check_unchanged(stored: Namespace, config: Namespace, keys: Sequence[str]) -> None:
+    """Refuse to go on with something else.
+
+    Raises:
+        InputError: Naming the first key that differs.
+    """
+    for key in keys:
+        if stored[key] != config[key]:
+            raise InputError(
+                f"{key} was {stored[key]} in the run to go on with; leave it out or start anew"
+            )
 
 
 def resumed_config(folder: str) -> Path:

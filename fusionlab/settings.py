@@ -203,7 +203,7 @@ class Training:
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
-        for name, least in (("crop_size", 16), ("batch_size", 2), ("halving_epochs", 1)):
+        for name, least in (("crop_size", 16), ("batch_size", 1), ("halving_epochs", 1)):
             _at_least(f"training.{name}", getattr(self, name), least)
         for name in ("limit", "stride", "batches_per_epoch"):
             if getattr(self, name) is not None:
@@ -255,10 +255,13 @@ class Trainer:
 
     def __post_init__(self) -> None:
         """Refuse what would train or evaluate nothing."""
-        for name in ("max_epochs", "check_val_every_n_epoch"):
+        for name in ("max_epochs", "check_val_every_n_epoch", "accumulate_grad_batches"):
             _at_least(f"trainer.{name}", getattr(self, name), 1)
         if self.max_steps < 1 and self.max_steps != -1:
             raise InputError(f"trainer.max_steps must be at least 1, or -1, got {self.max_steps}")
+        if self.gradient_clip_val is not None and not 0 < self.gradient_clip_val < math.inf:
+            got = self.gradient_clip_val
+            raise InputError(f"trainer.gradient_clip_val must be above 0, got {got}")
         for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches"):
             if not getattr(self, name) > 0:
                 raise InputError(f"trainer.{name} must be above 0, got {getattr(self, name)}")

@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fusionlab.data.colour import to_rgb
-from fusionlab.data.images import check_images, image_size, is_image
+from fusionlab.data.images import check_images, image_size, is_image, read_image
+from fusionlab.data.kept_images import KeptImages
 from fusionlab.data.patches import patch_places
-from fusionlab.data.photographs import TRAINING_PHOTOGRAPHS, PhotographFiles, photograph
+from fusionlab.data.photographs import TRAINING_PHOTOGRAPHS, photograph
 from fusionlab.errors import InputError
 
 LABELS = ("day", "night")
@@ -27,7 +28,7 @@ class IlluminationPatches(Dataset[tuple[Tensor, int]]):
     """Square patches of images, each with its label.
 
     Args:
-        images: (1, H, W) or (3, H, W) in [0, 1].
+        images: Groups of one (1, H, W) or (3, H, W) in [0, 1].
         sizes: Height and width of each.
         labels: 0 for day, 1 for night.
         side: Side S of the patches, pixels.
@@ -35,12 +36,12 @@ class IlluminationPatches(Dataset[tuple[Tensor, int]]):
         chosen: Indices of the images to use.
 
     Raises:
-        InputError: If no image holds a patch.
+        InputError: If there is no patch of one of the labels.
     """
 
     def __init__(
         self,
-        images: Sequence[Tensor],
+        images: KeptImages,
         sizes: Sequence[tuple[int, int]],
         labels: Sequence[int],
         side: int,
@@ -53,20 +54,21 @@ class IlluminationPatches(Dataset[tuple[Tensor, int]]):
             for index in chosen
             for top, left in patch_places(sizes[index], side, stride)
         ]
-        if not self.places:
-            raise InputError(
-                f"no image to learn illumination from holds a patch of {side}x{side}; "
-                "lower training.crop_size"
-            )
+        for label, name in enumerate(LABELS):
+            if not any(labels[index] == label for index, _, _ in self.places):
+                raise InputError(
+                    f"too few {name} images hold a patch of {side}x{side} (one must be held out); "
+                    "lower training.crop_size or add some"
+                )
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         """A patch (3, S, S) in [0, 1] and its label."""
-        image, top, left = self.places[index]
-        patch = self.images[image][:, top : top + self.side, left : left + self.side]
-        return to_rgb(patch), self.labels[image]
+        place = self.places[index]
+        (patch,) = self.images.cut(*place, self.side)
+        return to_rgb(patch), self.labels[place[0]]
 
 
 def open_illumination(
@@ -85,14 +87,22 @@ def open_illumination(
     Raises:
         InputError: If a label has fewer than two images, or none holds a patch.
     """
-    images: Sequence[Tensor]
     if root is None:
-        images, labels = _built_in_images()
-        sizes = [(image.shape[-2], image.shape[-1]) for image in images]
+        built_in, labels = _built_in_images()
+        sizes = [(image.shape[-2], image.shape[-1]) for image in built_in]
+
+        def read(index: int) -> list[Tensor]:
+            return [built_in[index]]
+
     else:
         paths, labels = _find_images(Path(root))
         check_images(paths)
-        images, sizes = PhotographFiles(paths), [image_size(path) for path in paths]
+        sizes = [image_size(path) for path in paths]
+
+        def read(index: int) -> list[Tensor]:
+            return [read_image(paths[index])]
+
+    images = KeptImages(read, sizes, channels=3)
     learnt, held_out = _split(labels, seed, root or "the built-in photographs")
     return (
         IlluminationPatches(images, sizes, labels, side, stride, learnt),

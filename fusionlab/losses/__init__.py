@@ -26,7 +26,7 @@ OBJECTIVES: dict[str, type[Objective]] = {  # by network
 }
 
 
-def create_objective(network: str, **options: Any) -> Objective:
+def create_objective(network: str, /, **options: Any) -> Objective:
     """The objective of a network.
 
     Args:

@@ -21,6 +21,7 @@ from fusionlab.losses.base import Material, Objective
 from fusionlab.losses.sobel import sobel_magnitude
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.checkpoints import read_checkpoint
+from fusionlab.networks.downloads import download, is_address
 from fusionlab.networks.piafusion import IlluminationClassifier
 
 REMEDY = (
@@ -33,8 +34,8 @@ class PIAFusionObjective(Objective):
     """Illumination, auxiliary intensity and gradient, weighted 3, 7 and 50.
 
     Args:
-        classifier: File of the illumination classifier, ours or the authors' ``best_cls.pth``. It
-            weighs the sources and does not learn.
+        classifier: File (or address) of the illumination classifier, ours or the authors'
+            ``best_cls.pth``. It weighs the sources and does not learn.
     """
 
     material: ClassVar[Material] = "pairs"
@@ -87,6 +88,8 @@ def load_classifier(path: str | Path) -> IlluminationClassifier:
     Raises:
         InputError: If the file is missing, damaged, or holds something else.
     """
+    if isinstance(path, str) and is_address(path):
+        path = download(path, IlluminationClassifier.published)
     if not isinstance(path, str | Path) or not Path(path).is_file():
         raise InputError(f"training.options.classifier: there is no file {path}; {REMEDY}")
     state = read_checkpoint(path).state

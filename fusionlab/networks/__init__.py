@@ -77,9 +77,8 @@ def create_network(
     address = str(checkpoint)
     stored = _read(name, address)
     if stored.network not in (None, name):
-        raise InputError(
-            f"{stored.path} holds {stored.network}, not {name}; set network.name to it"
-        )
+        remedy = "set network.name to it" if stored.network in NETWORKS else "give another file"
+        raise InputError(f"{stored.path} holds {stored.network}, not {name}; {remedy}")
     published = network_class.published
     known = find_published(published, stored.sha256, address)
     network = _build(name, {**(known.options if known else {}), **stored.options, **options})

@@ -76,7 +76,7 @@ def read_checkpoint(
         InputError: If there is no such file, or it is no checkpoint, or holds NaN or infinity.
     """
     path = Path(path)
-    if not path.is_file():
+    if not _is_file(path):
         raise InputError(f"no checkpoint at {path}; set network.checkpoint to an existing file")
     safe = path.suffix == ".safetensors"
     checkpoint = _read_safetensors(path) if safe else _read_pytorch(path, convert)
@@ -133,6 +133,13 @@ def save_checkpoint(network: FusionNetwork, path: str | Path) -> None:
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long a name, a null byte
+        return False
 
 
 def _some(keys: list[str], most: int = 4) -> str:

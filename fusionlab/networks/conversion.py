@@ -16,6 +16,8 @@ from fusionlab.networks import (
 )
 from fusionlab.networks.downloads import is_address
 
+LONGEST_NAME = 200  # bytes; file systems in use take 255, of which the writer needs some
+
 
 def convert_checkpoint(
     source: str, target: str | Path, name: str | None, options: dict[str, Any]
@@ -38,6 +40,8 @@ def convert_checkpoint(
     target = Path(target)
     if target.suffix != ".safetensors":
         raise InputError(f"{target} must end in .safetensors")
+    if len(target.name.encode()) > LONGEST_NAME:
+        raise InputError(f"{target.name[:20]}… is too long a name; choose a shorter one")
     if target.exists():
         raise InputError(f"{target} exists; remove it or choose another name")
     for key in options.keys() & {"name", "checkpoint"}:
@@ -71,7 +75,8 @@ def _fitting(source: str, options: dict[str, Any]) -> FusionNetwork:
         return fitting[0]
     if not fitting and len(faults) == 1:  # no matter of the network
         raise InputError(faults.pop())
-    found = ", ".join(network.name for network in fitting) or "none"
+    reasons = "" if fitting else f" ({'; '.join(sorted(faults))})"
+    found = (", ".join(network.name for network in fitting) or "none") + reasons
     raise InputError(
         f"{source} must fit one network of {', '.join(list_networks())}, fits {found}; "
         "say which with --network, and its options with --option"

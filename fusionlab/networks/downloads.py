@@ -26,8 +26,12 @@ def web_address(address: str) -> str:
     """``hf://owner/name/file`` as the https address of that file; others as they are.
 
     Raises:
-        InputError: If owner, name or file are missing.
+        InputError: If it is no address, or owner, name or file are missing.
     """
+    try:
+        urlsplit(address)
+    except ValueError as fault:
+        raise InputError(f"{address} is no address ({fault})") from None
     if not address.startswith(HUGGING_FACE):
         return address
     parts = address.removeprefix(HUGGING_FACE).split("/", 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import lightning as L
@@ -25,6 +24,7 @@ from fusionlab.errors import InputError
 from fusionlab.metrics import TRUTH_PRESET, FusionMetrics
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.programs.notes import note
 from fusionlab.programs.provenance import provenance
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
@@ -106,7 +106,7 @@ def check_datasets(datasets: list[FusionDataset]) -> None:
                 )
         if isinstance(dataset, FolderDataset):
             dataset.check_files()
-            print(dataset.found(), file=sys.stderr)
+            note(dataset.found())
 
 
 def check_source_counts(datasets: list[FusionDataset], network: FusionNetwork) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import lightning as L
 from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
+from fusionlab.errors import InputError
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.images import write_whole
@@ -39,8 +41,9 @@ class Fitting:
     ) -> None:
         self.resumed = None if settings.resume is None else Path(settings.resume) / LAST
         self.folder = self.resumed.parent if self.resumed else run_folder(settings.output, "train")
-        self.checkpoint = _checkpoint(self.folder, monitor)
-        own = [self.checkpoint, LearningRateMonitor(), _SaveConfig(self.folder, config)]
+        _check_schedule(settings, monitor)
+        self.checkpoints = _checkpoints(self.folder, monitor)
+        own = [*self.checkpoints, LearningRateMonitor(), _SaveConfig(self.folder, config)]
         self.trainer = build_trainer(
             settings.trainer,
             [*own, *(callbacks or [])],
@@ -50,10 +53,17 @@ class Fitting:
         )
 
     def fit(self, module: L.LightningModule, data: L.LightningDataModule) -> None:
-        """Make the folder and train; say how to go on when interrupted."""
+        """Make the folder and train; say how to go on when interrupted.
+
+        Raises:
+            InputError: If Lightning refuses the settings.
+        """
         make(self.folder)
         try:
             self.trainer.fit(module, data, ckpt_path=self.resumed, weights_only=True)
+        except MisconfigurationException as reason:
+            text = " ".join(str(reason).split())
+            raise InputError(f"trainer: Lightning refuses the settings: {text}") from None
         except SystemExit:  # how Lightning answers Ctrl-C
             if (self.folder / LAST).is_file():
                 resume = f"python train.py --resume {self.folder}"
@@ -63,27 +73,47 @@ class Fitting:
     @property
     def kept(self) -> Path | None:
         """The checkpoint to use; None after a fast_dev_run."""
-        path = self.checkpoint.best_model_path
+        path = self.checkpoints[-1].best_model_path
         return Path(path) if path else None
 
+    @property
+    def best_score(self) -> float:
+        """The best of the monitored values; NaN after a fast_dev_run."""
+        score = self.checkpoints[-1].best_model_score
+        return float("nan") if score is None else float(score)
 
-def _checkpoint(folder: Path, monitor: str | None) -> ModelCheckpoint:
-    """Keeps ``last.ckpt`` and, with a monitor, ``best.ckpt``."""
-    if monitor is None:
-        return ModelCheckpoint(
-            dirpath=folder,
-            filename="last",
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
+
+def _check_schedule(settings: Namespace, monitor: str | None) -> None:
+    trainer = settings.trainer
+    if settings.training.schedule == "late" and trainer.max_steps != -1:
+        raise InputError(
+            "training.schedule late counts epochs; set trainer.max_epochs in place of max_steps"
         )
-    return ModelCheckpoint(
+    if monitor and trainer.check_val_every_n_epoch > trainer.max_epochs:
+        raise InputError(
+            f"no epoch of {trainer.max_epochs} is validated, by which the best is kept; lower "
+            "trainer.check_val_every_n_epoch"
+        )
+
+
+def _checkpoints(folder: Path, monitor: str | None) -> list[ModelCheckpoint]:
+    """Keeps ``last.ckpt`` and, with a monitor, ``best.ckpt``; the last of them is to be used."""
+    last = ModelCheckpoint(
+        dirpath=folder,
+        filename="last",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    if monitor is None:
+        return [last]
+    best = ModelCheckpoint(
         dirpath=folder,
         filename="best",
         monitor=monitor,
         mode="max",
-        save_last=True,
         enable_version_counter=False,
     )
+    return [last, best]
 
 
 class _SaveConfig(Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import lightning as L
@@ -16,6 +17,7 @@ from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.programs.fitting import Fitting
 from fusionlab.programs.provenance import provenance
 from fusionlab.report.results import write_json
+from fusionlab.settings import Data, Network
 from fusionlab.training.illumination import IlluminationData, IlluminationModule
 
 
@@ -33,19 +35,20 @@ def train_illumination(settings: Namespace, config: str) -> Path:
         InputError: If the input cannot be used; nothing has been written then.
     """
     training = settings.training
-    if settings.network.name != "piafusion":
-        raise InputError(
-            f"{settings.network.name} needs no illumination classifier; set network.name to "
-            "piafusion or training.stage to fusion"
-        )
+    _check_settings(settings)
     L.seed_everything(settings.seed, workers=True, verbose=False)
     stride = training.stride or training.crop_size
     learnt, held_out = open_illumination(training.root, training.crop_size, stride, settings.seed)
     module = IlluminationModule(training)
     fitting = Fitting(settings, config, monitor="val/accuracy")
+    if len(held_out) < fitting.trainer.world_size:
+        raise InputError(
+            f"{len(held_out)} held-out patches for {fitting.trainer.world_size} processes; lower "
+            "trainer.devices"
+        )
     fitting.fit(module, IlluminationData(learnt, held_out, training, settings.seed))
     if fitting.trainer.is_global_zero:
-        accuracy = float(fitting.checkpoint.best_model_score or float("nan"))
+        accuracy = fitting.best_score
         path = _write(fitting, module)
         counts = {"learnt_patches": len(learnt), "held_out_patches": len(held_out)}
         content = {"accuracy": accuracy, **counts, "settings": yaml.safe_load(config)}
@@ -56,6 +59,30 @@ def train_illumination(settings: Namespace, config: str) -> Path:
             f"--training.options.classifier {path}"
         )
     return fitting.folder
+
+
+def _check_settings(settings: Namespace) -> None:
+    """Refuse what this stage does not read.
+
+    Raises:
+        InputError: Naming the first such setting.
+    """
+    if settings.network.name != "piafusion":
+        raise InputError(
+            f"{settings.network.name} needs no illumination classifier; set network.name to "
+            "piafusion or training.stage to fusion"
+        )
+    unread = {
+        "network": asdict(settings.network) != asdict(Network(name="piafusion")),
+        "data": settings.data != Data(),
+        "ttd": settings.ttd is not None,
+        "training.limit": settings.training.limit is not None,
+        "training.contrast": settings.training.contrast != 0,
+        "training.options": bool(settings.training.options),
+    }
+    for name, given in unread.items():
+        if given:
+            raise InputError(f"training.stage illumination does not read {name}; leave it out")
 
 
 def _write(fitting: Fitting, module: IlluminationModule) -> Path:

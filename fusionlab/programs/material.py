@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from jsonargparse import Namespace
@@ -15,12 +14,21 @@ from fusionlab.data.photographs import open_photographs
 from fusionlab.errors import InputError
 from fusionlab.losses import Objective
 from fusionlab.networks import FusionNetwork
-from fusionlab.programs.evaluate import check_source_counts, open_datasets
-from fusionlab.settings import Data
+from fusionlab.programs.evaluate import open_datasets
+from fusionlab.programs.notes import note
+from fusionlab.settings import Data, Task
 
 
-def open_material(objective: Objective, network: FusionNetwork, settings: Namespace) -> Dataset:
+def open_material(
+    objective: Objective, network: FusionNetwork, settings: Namespace, task: Task
+) -> Dataset:
     """Patches of pairs, photographs, or crops made from them.
+
+    Args:
+        objective: Says which.
+        network: What is trained.
+        settings: The instantiated config.
+        task: Of the pairs.
 
     Raises:
         InputError: If there is nothing to learn from, or a setting does not fit.
@@ -28,11 +36,11 @@ def open_material(objective: Objective, network: FusionNetwork, settings: Namesp
     training = settings.training
     if training.crop_size < objective.smallest_crop:
         raise InputError(
-            f"{network.name} learns from crops of {objective.smallest_crop} pixels or more; raise "
-            "training.crop_size"
+            f"{network.name} learns from crops of {objective.smallest_crop} pixels or more; start "
+            f"from configs/{network.name}*.yaml or raise training.crop_size"
         )
     if objective.material == "pairs":
-        return _open_pairs(network, settings)
+        return _open_pairs(network, settings, task)
     for name in ("stride", "contrast"):
         if getattr(training, name):
             raise InputError(f"training.{name} is for networks that learn from pairs; unset it")
@@ -43,13 +51,21 @@ def open_material(objective: Objective, network: FusionNetwork, settings: Namesp
     return MultiFocusCrops(photographs, training.crop_size, seed=settings.seed)
 
 
-def _open_pairs(network: FusionNetwork, settings: Namespace) -> PairPatches:
+def _open_pairs(network: FusionNetwork, settings: Namespace, task: Task) -> PairPatches:
     training = settings.training
-    data = replace(settings.data, root=training.root, reference=None)
-    if training.root is None:
-        data = Data(task=settings.data.task)
-    (dataset,) = open_datasets(data, network)
-    check_source_counts([dataset], network)
+    data = Data(task=task)
+    if training.root is not None:
+        data = replace(settings.data, root=training.root, task=task, reference=None)
+    try:
+        (dataset,) = open_datasets(data, network)
+    except InputError as fault:
+        raise InputError(str(fault).replace("set data.root", "set training.root")) from None
+    for name, sources in zip(dataset.ids, dataset.source_names, strict=True):
+        if len(sources) != 2:
+            raise InputError(
+                f"{network.name} learns from pairs, {name} in {dataset.name} has {len(sources)} "
+                "sources; set training.root or data.task to others"
+            )
     if isinstance(dataset, FolderDataset):
         dataset.check_files()
     patches = PairPatches(
@@ -60,5 +76,5 @@ def _open_pairs(network: FusionNetwork, settings: Namespace) -> PairPatches:
         training.limit,
     )
     found = dataset.found() if isinstance(dataset, FolderDataset) else dataset.name
-    print(f"learns from {len(patches)} patches of {found}", file=sys.stderr)
+    note(f"learns from {len(patches)} patches of {found}")
     return patches

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import lightning as L
 from jsonargparse import Namespace
+from torch import nn
 
 from fusionlab.data.datamodule import FusionData
+from fusionlab.errors import InputError
 from fusionlab.losses import create_objective
+from fusionlab.losses.base import ParameterGroup
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
-from fusionlab.programs.evaluate import check_datasets, open_datasets, show, write_results
+from fusionlab.programs.evaluate import (
+    check_datasets,
+    check_share,
+    check_source_counts,
+    open_datasets,
+    show,
+    write_results,
+)
 from fusionlab.programs.fitting import Fitting
 from fusionlab.programs.illumination import train_illumination
 from fusionlab.programs.material import open_material
+from fusionlab.settings import Task
 from fusionlab.training.batch_norm import HoldBatchNorm
 from fusionlab.training.module import FusionModule
 
@@ -49,20 +61,25 @@ def train_fusion(settings: Namespace, config: str) -> Path:
         settings.data.task = BUILT_IN_TASKS[objective.material]
     datasets = open_datasets(settings.data, network)
     check_datasets(datasets)
-    material = open_material(objective, network, settings)
+    check_source_counts(datasets, network)
+    groups = objective.parameter_groups(network)
+    _check_settings(settings, network, groups)
+    material = open_material(objective, network, settings, cast(Task, datasets[0].task))
     module = FusionModule(
         network, objective, settings.training, settings.ttd, settings.network.stretch
     )
     module.train()
     network.checkpoint = {}  # what it starts from is no longer what it is
     module.score_on(datasets)
+    in_one_stage = not any(group.first_epoch for group in groups)
     fitting = Fitting(
         settings,
         config,
-        "val/PSNR_truth" if datasets[0].has_reference else None,
+        "val/PSNR_truth" if datasets[0].has_reference and in_one_stage else None,
         [HoldBatchNorm(settings.training.hold_batch_norm)],
         objective.unused_parameters,
     )
+    check_share(datasets, settings.data.batch_size, fitting.trainer.world_size)
     data = FusionData(datasets, settings.data, material, settings.training, settings.seed)
     fitting.fit(module, data)
     _keep(fitting, network)
@@ -73,6 +90,26 @@ def train_fusion(settings: Namespace, config: str) -> Path:
         show(module, evaluated)
         print(f"Checkpoints, log, config and scores: {fitting.folder}")
     return fitting.folder
+
+
+def _check_settings(
+    settings: Namespace, network: FusionNetwork, groups: list[ParameterGroup]
+) -> None:
+    """Refuse what would leave a part of the network untrained, or cannot be computed.
+
+    Raises:
+        InputError: Naming the setting.
+    """
+    epochs = settings.trainer.max_epochs
+    for group in groups:
+        if group.first_epoch >= epochs and not settings.trainer.fast_dev_run:
+            raise InputError(
+                f"{group.name} of {network.name} begins to learn after {group.first_epoch} epochs; "
+                f"raise trainer.max_epochs, {epochs}, or set training.options"
+            )
+    normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    if normalised and settings.training.batch_size < 2:
+        raise InputError(f"{network.name} has batch norm; set training.batch_size to 2 or more")
 
 
 def _keep(fitting: Fitting, network: FusionNetwork) -> None:

@@ -15,7 +15,7 @@ from fusionlab.data.illumination import LABELS, IlluminationPatches
 from fusionlab.losses.base import ParameterGroup
 from fusionlab.networks.piafusion import IlluminationClassifier
 from fusionlab.settings import Training
-from fusionlab.training.optimization import build_optimizer
+from fusionlab.training.optimization import build_optimizer, restore_rates
 
 
 class IlluminationModule(L.LightningModule):
@@ -37,6 +37,10 @@ class IlluminationModule(L.LightningModule):
         loss = F.cross_entropy(self.network(images), labels)
         self.log("train/loss/cross_entropy", loss, prog_bar=True)
         return loss
+
+    def on_train_start(self) -> None:
+        """Go on with the rates of this training's schedule."""
+        restore_rates(self.trainer)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Count what is classified rightly."""

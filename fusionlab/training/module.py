@@ -17,7 +17,7 @@ from fusionlab.errors import InputError
 from fusionlab.losses import Objective
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import TTD, Training
-from fusionlab.training.optimization import build_optimizer, clip_each_group
+from fusionlab.training.optimization import build_optimizer, clip_each_group, restore_rates
 from fusionlab.training.scoreboard import Scoreboard, Scores
 from fusionlab.ttd import DynamicFusion, TestTimeDynamicFusion
 
@@ -70,7 +70,17 @@ class FusionModule(L.LightningModule):
         terms = self.objective(self.network, batch, self.current_epoch)
         for name, value in terms.items():
             self.log(f"train/loss/{name}", value, batch_size=len(batch["sources"]), prog_bar=True)
-        return torch.stack(list(terms.values())).sum()
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch}; lower training.lr "
+                "or set trainer.precision to 32-true"
+            )
+        return loss
+
+    def on_train_start(self) -> None:
+        """Go on with the rates of this training's schedule."""
+        restore_rates(self.trainer)
 
     def configure_optimizers(self) -> Any:
         """One optimiser; each group of the objective's has its own learning rate."""

@@ -67,6 +67,19 @@ def learning_rate_factor(
     }[settings.schedule]
 
 
+def restore_rates(trainer: L.Trainer) -> None:
+    """Give each group the rate of its schedule, where a resumed training has that of its old one.
+
+    A training that was finished and goes on for longer has a longer schedule.
+    """
+    for config in trainer.lr_scheduler_configs:
+        schedule = config.scheduler
+        assert isinstance(schedule, LambdaLR)
+        groups = schedule.optimizer.param_groups
+        for group, lr, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
+            group["lr"] = lr * factor(schedule.last_epoch)
+
+
 def clip_each_group(optimizer: torch.optim.Optimizer, largest_norm: float) -> None:
     """Clip the gradient of each group to a norm of its own."""
     for group in optimizer.param_groups:

@@ -47,12 +47,22 @@ def test_names_of_msrs_tell_day_from_night(tmp_path):
 
 def test_the_built_in_nights_are_the_photographs_made_dark():
     learnt, held_out = open_illumination(None, 64, 64, seed=0)
-    half = len(learnt.images) // 2
-    for day, night in zip(learnt.images[:half], learnt.images[half:], strict=True):
+    kept = learnt.images.kept
+    half = len(kept) // 2
+    for (day,), (night,) in zip(kept[:half], kept[half:], strict=True):
         assert night.shape == day.shape
         assert night.mean() < 0.2
     assert {learnt.labels[k] for k, _, _ in learnt.places} == {0, 1}
     assert not {k for k, _, _ in learnt.places} & {k for k, _, _ in held_out.places}
+
+
+def test_nights_that_hold_no_patch_are_named(tmp_path):
+    for k in range(3):
+        write(tmp_path / "day" / f"{k}.png", 200)
+        write(tmp_path / "night" / f"{k}.png", 20)
+        Image.new("RGB", (20, 20)).save(tmp_path / "night" / f"{k}.png")
+    with pytest.raises(InputError, match=r"too few night images.*training\.crop_size"):
+        open_illumination(str(tmp_path), 64, 64, seed=0)
 
 
 def test_another_seed_holds_out_other_images():

@@ -148,6 +148,15 @@ def test_training_with_ttd_validates_it_too(run_train):
         (["--network.options.rule", "median"], ["rule", "median"]),
         (["--network.name", "densefuse"], ["densefuse", "176", "training.crop_size"]),
         (["--training.contrast", "0.1"], ["training.contrast", "pairs"]),
+        (["--training.batch_size", "1"], ["ifcnn", "training.batch_size"]),
+        (["--training.options.network", "x"], ["'network'", "takes none"]),
+        (["--trainer.gradient_clip_val", "0"], ["trainer.gradient_clip_val", "above 0"]),
+        (["--trainer.accumulate_grad_batches", "0"], ["trainer.accumulate_grad_batches"]),
+        (["--trainer.check_val_every_n_epoch", "20"], ["trainer.check_val_every_n_epoch"]),
+        (
+            ["--training.schedule", "late", "--trainer.max_steps", "9"],
+            ["training.schedule", "trainer.max_epochs"],
+        ),
         (["--training.options.weight", "1"], ["weight", "ifcnn", "takes none"]),
         (["--training.stage", "illumination"], ["ifcnn", "network.name", "training.stage"]),
         (["--resume", "nowhere"], ["nowhere", "resume"]),
@@ -172,6 +181,34 @@ def test_a_diverging_training_says_so(tmp_path, validation, capsys):
         train.main([*validation, *SHORT, *argv])
     assert stop.value.code == 2
     assert "training.lr" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "key"),
+    [
+        (["--training.lr", "5"], "training.lr"),
+        (["--training.optimizer", "adam"], "training.optimizer"),
+        (["--network.name", "cddfuse"], "network.name"),
+        (["--training.stage", "illumination"], "training.stage"),
+    ],
+)
+def test_what_a_resumed_training_cannot_change_is_refused(argv, key, run_train, capsys):
+    folder = run_train()
+    before = (folder / "config.yaml").read_bytes()
+    with pytest.raises(SystemExit) as stop:
+        train.main(["--resume", str(folder), *argv])
+    assert stop.value.code == 2
+    assert f"{key} was" in capsys.readouterr().err
+    assert (folder / "config.yaml").read_bytes() == before
+
+
+def test_the_last_checkpoint_is_that_of_the_last_epoch_though_another_was_best(
+    run_train, monkeypatch
+):
+    """With a rate of 0 from the second epoch on nothing improves, yet epochs count."""
+    folder = run_train("--training.lr", "0", "--trainer.max_epochs", "3")
+    stored = torch.load(folder / "last.ckpt", weights_only=True)
+    assert (stored["epoch"], stored["global_step"]) == (2, 6)
 
 
 def test_a_finished_training_can_go_on_for_longer(run_train):
