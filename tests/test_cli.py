@@ -98,7 +98,7 @@ def test_a_printed_config_is_read_back(settings_of, capsys, tmp_path):
         (["--data.task", "vis"], ["data.task", "'vif'", "vis"]),
         (["--data.layot", "auto"], ["data.layot", "--help"]),
         (["--training.lr", "-1"], ["training.lr", "-1"]),
-        (["--training.batch_size", "0"], ["training.batch_size", "at least 2"]),
+        (["--training.batch_size", "0"], ["training.batch_size", "at least 1"]),
         (["--ttd.form", "cubic"], ["ttd.form", "'sigmoid'", "cubic"]),
         (["--ttd.temperature", "hot"], ["ttd.temperature", "float", "hot"]),
         (["--ttd.temperature", "-1"], ["ttd.temperature", "at least 0"]),
