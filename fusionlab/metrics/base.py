@@ -1,11 +1,18 @@
 """What every metric shares: its checks, its precision, and the mean over images."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+
+from fusionlab.errors import InputError
+from fusionlab.metrics.shared import shared
 
 
 def check_grey(**images: Tensor) -> None:
@@ -53,6 +60,7 @@ def working_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+@shared
 def precise(image: Tensor) -> Tensor:
     """The image in the precision in which all metrics are computed."""
     return image.to(working_dtype(image.device)).contiguous()
@@ -72,6 +80,7 @@ def root(values: Tensor) -> Tensor:
     return values.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
 
 
+@shared
 def level_histogram(image: Tensor) -> Tensor:
     """Relative frequencies of the 256 grey levels, (B, 256), of (B, 1, H, W) in [0, 255]."""
     levels = precise(image).round().long().flatten(1)  # round half to even
@@ -93,25 +102,50 @@ def joined(rows: list[Tensor] | Tensor, empty: Tensor) -> Tensor:
     return torch.cat(rows) if rows else empty
 
 
+@dataclass(frozen=True)
+class Convention:
+    """One of the forms in which a metric is in circulation.
+
+    Args:
+        text: What is computed, in one line; bugs of an original are called so.
+        options: Keyword arguments of the metric's function that give this form.
+    """
+
+    text: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
 class ImageMean(Metric):
     """Mean of one value per image over all images seen, on all processes; NaN if none was.
 
     Every image is scored on its own and its value is kept, so the mean is the same to the
     last bit for any batch size, order and number of processes.
+
+    Args:
+        convention: A key of ``conventions``; the default is the first, the paper's own definition.
+
+    Raises:
+        InputError: If the metric has no such convention.
     """
 
     name: ClassVar[str]
     long_name: ClassVar[str]
-    convention: ClassVar[str]
+    conventions: ClassVar[Mapping[str, Convention]]
     minimum_size: ClassVar[int] = 1  # of height and width
     source_count: ClassVar[int | None] = None  # None: any number
     full_state_update = False
 
-    def __init__(self) -> None:
+    def __init__(self, convention: str | None = None) -> None:
         super().__init__()
+        self.convention_name = convention or next(iter(self.conventions))
+        if self.convention_name not in self.conventions:
+            known = ", ".join(self.conventions)
+            raise InputError(f"{self.name} has no convention {convention!r}; it has {known}")
+        self.convention = self.conventions[self.convention_name].text
+        self.options = dict(self.conventions[self.convention_name].options)
         # its own name: MetricCollection merges metrics whose states agree on the first batch,
         # as those of several metrics do on a flat image
-        self.state = f"{self.name.lower()}_values"
+        self.state = f"{self.name.lower()}_{self.convention_name}_values"
         self.add_state(self.state, [], dist_reduce_fx="cat")
 
     @abstractmethod
