@@ -18,6 +18,8 @@ from fusionlab.data.colour import (
 )
 from fusionlab.data.images import check_images, image_size, read_image
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
+from fusionlab.data.manifest_files import load_manifest
+from fusionlab.data.manifest_open import open_manifest
 from fusionlab.data.scenes import built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
@@ -98,7 +100,7 @@ class FolderDataset(FusionDataset):
     """
 
     def __init__(self, listing: Listing, task: str, colour: str) -> None:
-        super().__init__(listing.root.resolve().name, task, colour)
+        super().__init__(listing.name, task, colour)
         self.listing = listing
         for sample in listing.samples:
             self.ids.append(sample.id)
@@ -132,11 +134,18 @@ class FolderDataset(FusionDataset):
         names = ", ".join(listing.source_names)
         kind = f"{listing.layout}: {names}" + (" and a ground truth" if self.has_reference else "")
         ignored = f"; {len(listing.ignored)} other files ignored" if listing.ignored else ""
-        return f"{listing.root}: {len(self)} samples ({kind}), task {self.task}{ignored}"
+        manifest = listing.manifest
+        named = (
+            f" of {manifest['name']}, {manifest['hashes_checked']} hashes checked"
+            if manifest
+            else ""
+        )
+        return f"{listing.root}: {len(self)} samples{named} ({kind}), task {self.task}{ignored}"
 
     def describe(self) -> dict[str, Any]:
-        """Folder, layout, ids and the names of ignored files."""
+        """Folder, layout, ids, the names of ignored files, and the manifest if there is one."""
         root = self.listing.root
+        settled = {"split": self.listing.split, "manifest": self.listing.manifest}
         return {
             "name": self.name,
             "root": str(root.resolve()),
@@ -146,6 +155,7 @@ class FolderDataset(FusionDataset):
             "colour": self.colour,
             "ids": self.ids,
             "ignored": [str(path.relative_to(root)) for path in self.listing.ignored],
+            **{key: value for key, value in settled.items() if value is not None},
         }
 
 
@@ -185,7 +195,7 @@ class SceneDataset(FusionDataset):
 def open_folder(
     settings: Data, rgb_tasks: frozenset[str], channels: tuple[int, ...]
 ) -> FolderDataset:
-    """The data set in ``settings.root``, with its task and colour settled.
+    """The data set in ``settings.root``, with its task and colour settled; checked if it is named.
 
     Args:
         settings: The ``data`` group of the config.
@@ -195,8 +205,23 @@ def open_folder(
     Raises:
         InputError: If the folder cannot be used, or its task cannot be told.
     """
+    listing, task = _find(settings)
+    return FolderDataset(listing, task, settle_colour(settings.colour, task, rgb_tasks, channels))
+
+
+def _find(settings: Data) -> tuple[Listing, str]:
+    """The samples and their task."""
     assert settings.root is not None
-    listing = find_samples(settings.root, settings.layout, settings.sources, settings.reference)
+    if settings.name is not None:
+        manifest = load_manifest(settings.name)
+        if settings.task not in (None, manifest.task):
+            raise InputError(
+                f"data.task is {settings.task}, but {manifest.name} is {manifest.task}; unset it"
+            )
+        return open_manifest(manifest, settings.root, settings.verify_hashes), manifest.task
+    listing = find_samples(
+        settings.root, settings.layout, settings.sources, settings.reference, settings.split
+    )
     task = settings.task or task_of(listing.source_names)
     if task is None:
         names = ", ".join(listing.source_names)
@@ -204,7 +229,7 @@ def open_folder(
             f"the sources in {settings.root} are called {names}, which does not tell the task; "
             "set data.task to vif, mif, mef or mff"
         )
-    return FolderDataset(listing, task, settle_colour(settings.colour, task, rgb_tasks, channels))
+    return listing, task
 
 
 def settle_colour(

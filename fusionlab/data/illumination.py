@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fusionlab.data.colour import to_rgb
-from fusionlab.data.images import check_images, image_size, is_image, read_image
+from fusionlab.data.files import is_image
+from fusionlab.data.images import check_images, image_size, read_image
 from fusionlab.data.kept_images import KeptImages
 from fusionlab.data.patches import patch_places
 from fusionlab.data.photographs import TRAINING_PHOTOGRAPHS, photograph

@@ -14,17 +14,11 @@ from torch import Tensor
 
 from fusionlab.errors import InputError
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 _BITS_PER_SAMPLE = 258  # TIFF tag
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _EIGHT_BIT = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "PA": "RGB", "1": "L"}
-
-
-def is_image(path: Path) -> bool:
-    """Whether a file's name says that it is an image we read."""
-    return path.suffix.casefold() in EXTENSIONS and not path.name.startswith(".")
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusionlab.data.images import image_size, is_image, read_image
+from fusionlab.data.files import is_image
+from fusionlab.data.images import image_size, read_image
 from fusionlab.errors import InputError
 
 SCENE_PHOTOGRAPHS = ("astronaut", "camera", "coffee", "rocket", "stereo_motorcycle")

@@ -8,7 +8,8 @@ import tifffile
 import torch
 from PIL import Image
 
-from fusionlab.data.images import image_size, is_image, read_image
+from fusionlab.data.files import is_image
+from fusionlab.data.images import image_size, read_image
 from fusionlab.errors import InputError
 
 RANDOM = np.random.default_rng(0)

@@ -1,0 +1,134 @@
+"""Folders of fused images, made by any tool, matched with the samples of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.files import is_image
+from fusionlab.data.images import check_images, image_size
+from fusionlab.errors import InputError
+
+
+@dataclass(frozen=True)
+class FusedFolder:
+    """The fused images of one method.
+
+    Args:
+        name: What the method is called: the folder's name.
+        folder: The folder.
+        paths: The files by position of their sample in the data set, in that order.
+        missing: Samples without a fused image.
+        surplus: Images that belong to no sample.
+        jpegs: Those of ``paths`` that were compressed with JPEG.
+    """
+
+    name: str
+    folder: Path
+    paths: dict[int, Path]
+    missing: list[str]
+    surplus: list[str]
+    jpegs: list[Path]
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of it: plain values."""
+        return {
+            "folder": str(self.folder.resolve()),
+            "images": len(self.paths),
+            "missing": self.missing,
+            "surplus": self.surplus,
+            "jpeg": [path.name for path in self.jpegs],
+        }
+
+    def notes(self) -> list[str]:
+        """Lines for the user: what is left out, what was compressed."""
+        notes = []
+        if self.missing:
+            notes.append(f"{self.folder}: not scored, no fused image: {_some(self.missing)}")
+        if self.surplus:
+            notes.append(f"{self.folder}: ignored, no such sample: {_some(self.surplus)}")
+        if self.jpegs:
+            count = f"{len(self.jpegs)} of {len(self.paths)}"
+            notes.append(
+                f"{self.folder}: {count} images are JPEG files (first: {self.jpegs[0].name}); their "
+                "blocks and ringing are scored too; save PNG to compare with others"
+            )
+        return notes
+
+
+def open_fused(
+    folders: Sequence[str], dataset: FusionDataset, allow_unmatched: bool
+) -> list[FusedFolder]:
+    """Match the images of every folder with the samples by their names, case-folded, any extension.
+
+    Args:
+        folders: One folder per method.
+        dataset: What was fused.
+        allow_unmatched: Whether samples without an image, and images without a sample, are left
+            out instead of refused.
+
+    Raises:
+        InputError: If a folder is missing, has images missing or surplus, two images of one name,
+            an unreadable one, or one of another size than its sources.
+    """
+    opened = [_open(Path(folder), dataset) for folder in folders]
+    names = [folder.name for folder in opened]
+    for folder in opened:
+        if names.count(folder.name) > 1:
+            raise InputError(
+                f"two --fused folders are called {folder.name}, as methods are; rename one"
+            )
+        faults = {"no fused image for": folder.missing, "no sample for": folder.surplus}
+        found = "; ".join(f"{kind} {_some(them)}" for kind, them in faults.items() if them)
+        if found and not (allow_unmatched and folder.paths):
+            remedy = "" if not folder.paths else ", or set allow_unmatched to leave them out"
+            raise InputError(f"{folder.folder}: {found}; names must match {dataset.name}{remedy}")
+        check_images(folder.paths.values())
+    return opened
+
+
+def _open(folder: Path, dataset: FusionDataset) -> FusedFolder:
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}; set fused to folders of fused images")
+    files: dict[str, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and is_image(path)):
+        stem = path.stem.casefold()
+        if stem in files:
+            raise InputError(f"{files[stem]} and {path} have the same name; keep one")
+        files[stem] = path
+    ids = {name.casefold(): index for index, name in enumerate(dataset.ids)}
+    paths = {index: files[stem] for stem, index in ids.items() if stem in files}
+    for index, path in paths.items():
+        _check_size(path, dataset, index)
+    return FusedFolder(
+        name=folder.resolve().name,
+        folder=folder,
+        paths=paths,
+        missing=[name for index, name in enumerate(dataset.ids) if index not in paths],
+        surplus=[path.name for stem, path in files.items() if stem not in ids],
+        jpegs=[path for path in paths.values() if _is_jpeg(path)],
+    )
+
+
+def _check_size(path: Path, dataset: FusionDataset, index: int) -> None:
+    height, width = image_size(path)
+    if (height, width) != dataset.sizes[index]:
+        expected = "{1}x{0}".format(*dataset.sizes[index])
+        raise InputError(
+            f"{path} is {width}x{height}, its sources are {expected}; fuse at their size"
+        )
+
+
+def _is_jpeg(path: Path) -> bool:
+    with Image.open(path) as image:
+        return image.format in ("JPEG", "MPO")
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

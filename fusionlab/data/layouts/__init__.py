@@ -1,0 +1,132 @@
+"""Finding the samples in a folder, laid out as data sets of the field are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusionlab.data.files import images_in
+from fusionlab.data.layouts.listing import Listing, Sample
+from fusionlab.data.layouts.names import KNOWN_SOURCES, task_of
+from fusionlab.data.layouts.scenes import find_scenes, is_scene, truths_of_scenes
+from fusionlab.data.layouts.splits import enter
+from fusionlab.data.layouts.subfolders import find_subfolders
+from fusionlab.data.layouts.suffixes import find_suffixes, with_suffix
+from fusionlab.errors import InputError
+
+__all__ = ["KNOWN_SOURCES", "LAYOUTS", "Listing", "Sample", "find_samples", "task_of"]
+
+LAYOUTS = {"subfolders": find_subfolders, "scenes": find_scenes, "suffixes": find_suffixes}
+_LOOKS = {
+    "subfolders": "vi/01.png with ir/01.png",
+    "scenes": "01/01_A.png with 01/01_B.png",
+    "suffixes": "01-A.png with 01-B.png",
+}
+
+
+def find_samples(
+    root: str | Path,
+    layout: str = "auto",
+    sources: Sequence[str] | None = None,
+    reference: str | None = None,
+    split: str | None = None,
+) -> Listing:
+    """Find the samples below a folder.
+
+    Args:
+        root: The folder.
+        layout: ``subfolders`` (``vi/01.png ir/01.png``), ``scenes`` (``01/01_A.png 01/01_B.png``,
+            or a folder of exposures without suffixes), ``suffixes`` (``01-A.png 01-B.png``) or
+            ``auto``. Names are matched case-folded, whatever their extension.
+        sources: Names of the subfolders or suffixes that are sources, in their order; None finds
+            known pairs, else takes all subfolders, or all suffixes of one letter.
+        reference: Name of the subfolder or suffix with the ground truth; None finds usual names.
+        split: Name of the subfolder of ``root``, or of each source's, that is meant.
+
+    Raises:
+        InputError: If nothing is found, a partner or a named reference is missing, or two files
+            share a name.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"no folder {root}; set data.root to an existing one")
+    base, folders = enter(root, split)
+    files = list(images_in(base))
+    given = tuple(name.casefold() for name in sources) if sources else None
+    truth = reference.casefold() if reference else None
+    if layout == "auto":
+        layout = _guess(base, folders, files, given, truth)
+    samples = LAYOUTS[layout](base, folders, files, given, truth)
+    _check(samples, base, layout, sources, reference)
+    searched = list(folders.values()) if split and base == root else [base]
+    return Listing(root, layout, samples, _unused(searched, samples), split)
+
+
+def _check(
+    samples: list[Sample],
+    root: Path,
+    layout: str,
+    sources: Sequence[str] | None,
+    reference: str | None,
+) -> None:
+    if not samples:
+        named = f" of sources {', '.join(sources)}" if sources else ""
+        raise InputError(
+            f"no samples{named} under {root} (looked for {layout}: {_LOOKS[layout]}); "
+            "set data.root, data.layout or data.sources"
+        )
+    if reference and not any(sample.reference for sample in samples):
+        raise InputError(f"no {reference} for the samples under {root}; set data.reference")
+    for sample in samples:
+        if len(sample.sources) == 1:
+            (path,) = sample.sources.values()
+            raise InputError(f"{path} has no partner; add it, or set data.layout or data.sources")
+
+
+def _unused(folders: list[Path], samples: list[Sample]) -> list[Path]:
+    """Files below the folders that are in no sample."""
+    used = {path for sample in samples for path in (*sample.sources.values(), sample.reference)}
+    below = [path for folder in folders for path in sorted(folder.rglob("*"))]
+    return [path for path in below if path.is_file() and path not in used]
+
+
+def _guess(
+    root: Path,
+    folders: dict[str, Path],
+    files: list[Path],
+    given: tuple[str, ...] | None,
+    reference: str | None,
+) -> str:
+    names = {title.casefold() for title in folders}
+    if any(names.issuperset(known) for known in ([given] if given else KNOWN_SOURCES)):
+        return "subfolders"
+    if with_suffix(files, given) or (files and not folders):
+        return "suffixes"
+    if any(is_scene(folder, given) for folder in folders.values()):
+        return "scenes"
+    if given is None:
+        _refuse_half_a_pair(root, names)
+    if truths_of_scenes(folders, reference):
+        return "scenes"
+    stems = [{path.stem.casefold() for path in images_in(folder)} for folder in folders.values()]
+    if len(set().union(*stems)) == sum(map(len, stems)):
+        return "scenes"
+    if all(name.isdigit() for name in names.union(*stems)):
+        raise InputError(
+            f"{root} could hold a folder per source or a folder per sample; "
+            "set data.layout to subfolders or scenes"
+        )
+    return "subfolders"
+
+
+def _refuse_half_a_pair(root: Path, names: set[str]) -> None:
+    """One source of a known pair alone is no folder of exposures."""
+    known = {name for pair in KNOWN_SOURCES for name in pair}
+    for name in sorted(names & known):
+        partners = sorted(
+            {other for pair in KNOWN_SOURCES if name in pair for other in pair} - {name}
+        )
+        raise InputError(
+            f"{root} has a folder {name} but no partner ({', '.join(partners)}); "
+            "add it, or set data.sources"
+        )
