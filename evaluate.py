@@ -1,4 +1,4 @@
-"""Evaluate a fusion network, with and without test-time dynamic fusion."""
+"""Evaluate a fusion network, with and without test-time dynamic fusion, or score fused images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,24 @@ def _program() -> Callable[..., Any]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run ``python evaluate.py``."""
-    run_main(new_parser("evaluate.py", __doc__), argv, _program)
+    parser = new_parser("evaluate.py", __doc__)
+    parser.add_argument(
+        "--fused",
+        type=str,
+        nargs="+",
+        metavar="DIR",
+        help="Score the images in these folders, one per method, by any tool, without a network.",
+    )
+    parser.add_argument(
+        "--allow_unmatched",
+        type=bool,
+        default=False,
+        help="Leave out samples without a fused image, and fused images without a sample.",
+    )
+    parser.add_argument(
+        "--resume", type=str, help="Folder of a scoring run that is to go on, with its config."
+    )
+    run_main(parser, argv, _program)
 
 
 if __name__ == "__main__":

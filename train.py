@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.fixed = [f"network.{key}" for key in ("name", "checkpoint", "options")]
     parser.fixed += [f"training.{key}" for key in ("stage", "optimizer", "lr", "options")]
     parser.fixed += [f"training.{key}" for key in ("weight_decay", "momentum", "schedule")]
+    parser.resumes = ("last.ckpt",)
     run_main(parser, argv, _program)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Optional
 from jsonargparse import ArgumentParser, Namespace
 
 from fusionlab.errors import InputError
-from fusionlab.settings import TTD, Data, Network, Trainer, Training
+from fusionlab.settings import TTD, Data, Metrics, Network, Trainer, Training
 
 
 class Parser(ArgumentParser):
@@ -21,6 +21,7 @@ class Parser(ArgumentParser):
 
     fixed: Sequence[str] = ()  # keys that a resumed run cannot change
     arguments: Sequence[str] = ()  # what is being parsed, to name the config file in a mistake
+    resumes: tuple[str, ...] = ()  # files of a run folder without which it cannot go on
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the mistake without a usage block."""
@@ -74,6 +75,7 @@ def new_parser(prog: str, description: str | None) -> Parser:
         help="Fuse with test-time dynamic fusion too; refine with --ttd.preset, --ttd.loss, "
         "--ttd.temperature, --ttd.form, --ttd.normalization, --ttd.correlation.",
     )
+    parser.add_class_arguments(Metrics, "metrics")
     parser.add_class_arguments(Training, "training")
     parser.add_class_arguments(Trainer, "trainer")
     parser.add_argument("--seed", type=int, default=0, help="Seed of every random choice.")
@@ -98,7 +100,7 @@ def main(
     try:
         config = _checked(parser.parse_args(argv))
         if config.get("resume") is not None:
-            base = ["--config", str(resumed_config(config.resume))]
+            base = ["--config", str(resumed_config(config.resume, parser.resumes))]
             config = _checked(parser.parse_args([*base, *argv]))
             _check_unchanged(_checked(parser.parse_args(base)), config, parser.fixed)
         settings = parser.instantiate(config)
@@ -124,7 +126,7 @@ def _checked(config: Namespace) -> Namespace:
     Raises:
         InputError: Naming the key.
     """
-    for group in ("network", "data", "training", "trainer"):
+    for group in ("network", "data", "metrics", "training", "trainer"):
         if not isinstance(config[group], Namespace):
             raise InputError(f"{group} must be a mapping of its options, got {config[group]}")
     if config.seed is None or not 0 <= config.seed < 2**32:
@@ -145,13 +147,17 @@ def _check_unchanged(stored: Namespace, config: Namespace, keys: Sequence[str]) 
             )
 
 
-def resumed_config(folder: str) -> Path:
-    """The config of the training run to go on with.
+def resumed_config(folder: str, needed: Sequence[str]) -> Path:
+    """The config of the run to go on with.
+
+    Args:
+        folder: The run folder.
+        needed: Files that it must hold.
 
     Raises:
-        InputError: If the folder is not one of train.py's, or holds no checkpoint yet.
+        InputError: If it lacks one.
     """
-    for name in ("config.yaml", "last.ckpt"):
+    for name in ("config.yaml", *needed):
         if not (Path(folder) / name).is_file():
-            raise InputError(f"no {name} in {folder}; set resume to the folder of a training run")
+            raise InputError(f"no {name} in {folder}; set resume to the folder of a run to go on")
     return Path(folder) / "config.yaml"

@@ -66,6 +66,11 @@ class Data:
 
     Args:
         root: Folder with the images. Default: the scenes that the package builds itself.
+        name: Named data set, see python -m fusionlab.data list, or the path of a manifest; the
+            files in data.root are checked against it.
+        verify_hashes: Whether that compares the files' hashes; sizes are compared in any case.
+        split: Part of the data set, e.g. test: a subfolder of data.root (MSRS) or of each source's
+            (LLVIP).
         task: vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus).
             Default: told by the sources' names where they tell it; of the built-in scenes, all.
         layout: How the folder is laid out: subfolders (vi/01.png ir/01.png), scenes
@@ -81,6 +86,9 @@ class Data:
     """
 
     root: str | None = None
+    name: str | None = None
+    verify_hashes: bool = True
+    split: str | None = None
     task: Task | None = None
     layout: Literal["auto", "subfolders", "scenes", "suffixes"] = "auto"
     sources: list[str] | None = None
@@ -93,12 +101,20 @@ class Data:
         """Check what types cannot."""
         if self.sources is not None and len(set(self.sources)) < max(1, len(self.sources)):
             raise InputError("data.sources must name one or more different sources")
-        if self.root is None:
-            for name in ("sources", "reference"):
-                if getattr(self, name) is not None:
-                    raise InputError(f"data.{name} needs data.root: built-in scenes have their own")
-            if self.layout != "auto":
-                raise InputError("data.layout needs data.root: built-in scenes have their own")
+        found_by = ("layout", "split", "sources", "reference")
+        given = [name for name in found_by if getattr(self, name) not in (None, "auto")]
+        if self.name is not None:
+            if self.root is None:
+                raise InputError(
+                    f"data.name {self.name} needs data.root, the folder that holds it; "
+                    "python -m fusionlab.data list says where to get it"
+                )
+            if given:
+                raise InputError(f"data.{given[0]} is settled by data.name {self.name}; unset one")
+        elif not self.verify_hashes:
+            raise InputError("data.verify_hashes needs data.name, which says what to compare with")
+        if given and self.root is None:
+            raise InputError(f"data.{given[0]} needs data.root: built-in scenes have their own")
         _at_least("data.batch_size", self.batch_size, 1)
         _at_least("data.workers", self.workers, 0)
 
@@ -148,6 +164,20 @@ class TTD:
     def choices(self) -> dict[str, Any]:
         """Every setting but the preset, by name, none of them None."""
         return {name: getattr(self, name) for name in TTD_PRESETS[self.preset]}
+
+
+@dataclass
+class Metrics:
+    """What is measured on the fused images.
+
+    Args:
+        preset: ttd (the TTD paper's table), vifb, mefb, linfeng, cddfuse (what these code bases
+            report, as they compute it), or all (every metric by its own paper's definition).
+        names: Metrics in place of a preset, perhaps with a convention, e.g. [EN, EI:mefb].
+    """
+
+    preset: Literal["ttd", "vifb", "mefb", "linfeng", "cddfuse", "all"] = "ttd"
+    names: list[str] | None = None
 
 
 @dataclass

@@ -55,8 +55,8 @@ class FusedFolder:
         if self.jpegs:
             count = f"{len(self.jpegs)} of {len(self.paths)}"
             notes.append(
-                f"{self.folder}: {count} images are JPEG files (first: {self.jpegs[0].name}); their "
-                "blocks and ringing are scored too; save PNG to compare with others"
+                f"{self.folder}: {count} images are JPEG files (first: {self.jpegs[0].name}), "
+                "whose blocks and ringing are scored too; save PNG to compare with others"
             )
         return notes
 

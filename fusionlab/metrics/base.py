@@ -109,10 +109,14 @@ class Convention:
     Args:
         text: What is computed, in one line; bugs of an original are called so.
         options: Keyword arguments of the metric's function that give this form.
+        minimum_size: Least height and width, where they are not the metric's.
+        source_count: Number of sources it takes, where that is not the metric's.
     """
 
     text: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    minimum_size: int | None = None
+    source_count: int | None = None
 
 
 class ImageMean(Metric):
@@ -131,8 +135,8 @@ class ImageMean(Metric):
     name: ClassVar[str]
     long_name: ClassVar[str]
     conventions: ClassVar[Mapping[str, Convention]]
-    minimum_size: ClassVar[int] = 1  # of height and width
-    source_count: ClassVar[int | None] = None  # None: any number
+    minimum_size: int = 1  # of height and width
+    source_count: int | None = None  # None: any number
     full_state_update = False
 
     def __init__(self, convention: str | None = None) -> None:
@@ -141,8 +145,11 @@ class ImageMean(Metric):
         if self.convention_name not in self.conventions:
             known = ", ".join(self.conventions)
             raise InputError(f"{self.name} has no convention {convention!r}; it has {known}")
-        self.convention = self.conventions[self.convention_name].text
-        self.options = dict(self.conventions[self.convention_name].options)
+        chosen = self.conventions[self.convention_name]
+        self.convention = chosen.text
+        self.options = dict(chosen.options)
+        self.minimum_size = chosen.minimum_size or self.minimum_size
+        self.source_count = chosen.source_count or self.source_count
         # its own name: MetricCollection merges metrics whose states agree on the first batch,
         # as those of several metrics do on a flat image
         self.state = f"{self.name.lower()}_{self.convention_name}_values"

@@ -5,53 +5,36 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fusionlab.metrics.average_gradient import AverageGradient
 from fusionlab.metrics.base import (
     ImageMean,
     check_range,
     check_sources,
     working_dtype,
 )
-from fusionlab.metrics.correlation_differences import SumOfCorrelationsOfDifferences
-from fusionlab.metrics.cross_entropy import CrossEntropy
-from fusionlab.metrics.edge_intensity import EdgeIntensity
-from fusionlab.metrics.entropy import Entropy
 from fusionlab.metrics.per_image import PerImageValues
-from fusionlab.metrics.reference import TruthPSNR, TruthSSIM
-from fusionlab.metrics.spatial_frequency import SpatialFrequency
-from fusionlab.metrics.standard_deviation import StandardDeviation
-from fusionlab.metrics.structural_similarity import StructuralSimilarity
-
-TTD_PRESET: tuple[type[ImageMean], ...] = (
-    Entropy,
-    StandardDeviation,
-    AverageGradient,
-    EdgeIntensity,
-    SpatialFrequency,
-    SumOfCorrelationsOfDifferences,
-    StructuralSimilarity,
-    CrossEntropy,
-)
-
-TRUTH_PRESET: tuple[type[ImageMean], ...] = (TruthPSNR, TruthSSIM)
+from fusionlab.metrics.presets import open_metrics
+from fusionlab.metrics.shared import sharing
 
 
 class FusionMetrics(PerImageValues):
     """The values of several metrics for every image, and their means over all processes.
 
-    A metric that is not defined for the number of sources at hand (``source_count``) is NaN for
-    that image and left out of its mean. An image whose index was seen before counts once.
+    What several metrics need of an image is computed once. A metric that is not defined for the
+    number of sources at hand (``source_count``) is NaN for that image and left out of its mean. An
+    image whose index was seen before counts once.
 
     Args:
-        metrics: The metrics, in the order of the table; the default is that of the TTD paper.
+        metrics: A preset (``open_metrics``) or metrics, in the order of the table.
 
     Raises:
+        InputError: If there is no such preset.
         ValueError: If there is no metric, or one is named twice.
     """
 
-    def __init__(self, metrics: Sequence[type[ImageMean]] = TTD_PRESET) -> None:
-        super().__init__([metric.name for metric in metrics])
-        self.metrics = tuple(metric() for metric in metrics)
+    def __init__(self, metrics: str | Sequence[ImageMean] = "ttd") -> None:
+        opened = open_metrics(metrics) if isinstance(metrics, str) else list(metrics)
+        super().__init__(column_names(opened))
+        self.metrics = tuple(opened)
 
     @property
     def minimum_size(self) -> int:
@@ -61,7 +44,14 @@ class FusionMetrics(PerImageValues):
     @property
     def conventions(self) -> dict[str, str]:
         """What each metric computes, in one line, by short name."""
-        return {metric.name: metric.convention for metric in self.metrics}
+        return {
+            name: f"{metric.convention_name}: {metric.convention}"
+            for name, metric in self.metrics_by_name().items()
+        }
+
+    def metrics_by_name(self) -> dict[str, ImageMean]:
+        """The metrics by the names of their columns."""
+        return dict(zip(self.names, self.metrics, strict=True))
 
     def update(  # type: ignore[override]  # one row per image, here made from images
         self, fused: Tensor, sources: Tensor, index: Tensor | None = None
@@ -81,13 +71,27 @@ class FusionMetrics(PerImageValues):
         check_sources(fused, sources)
         check_range(fused=fused, sources=sources)
         batch, source_count = sources.shape[:2]
-        undefined = torch.full(
-            (batch,), torch.nan, dtype=working_dtype(fused.device), device=fused.device
-        )
-        columns = [
-            metric.image_scores(fused, sources)
-            if metric.source_count in (None, source_count)
-            else undefined
-            for metric in self.metrics
-        ]
-        super().update(torch.stack(columns, dim=1), index)
+        rows = [self._row(fused[k : k + 1], sources[k : k + 1], source_count) for k in range(batch)]
+        super().update(torch.cat(rows), index)
+
+    def _row(self, fused: Tensor, sources: Tensor, source_count: int) -> Tensor:
+        """Every metric of one image, (1, K)."""
+        undefined = torch.full((1,), torch.nan, dtype=working_dtype(fused.device))
+        undefined = undefined.to(fused.device)
+        with sharing():
+            values = [
+                metric.score(fused, sources)
+                if metric.source_count in (None, source_count)
+                else undefined
+                for metric in self.metrics
+            ]
+        return torch.stack(values, dim=1)
+
+
+def column_names(metrics: Sequence[ImageMean]) -> list[str]:
+    """Short names, with the convention where a metric comes in several."""
+    names = [metric.name for metric in metrics]
+    return [
+        name if names.count(name) == 1 else f"{name}:{metric.convention_name}"
+        for name, metric in zip(names, metrics, strict=True)
+    ]

@@ -1,13 +1,16 @@
 """SCD: how well what each source added to the fused image correlates with that source."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
-from fusionlab.metrics.base import ImageMean, check_sources, pixel_mean, precise
+from fusionlab.metrics.base import Convention, ImageMean, check_range, check_sources, precise
+from fusionlab.metrics.correlation import pearson
 
-FLAT = 1e-5  # standard deviation in grey levels; above float32 rounding, below any 8-bit change
 
-
-def sum_of_correlations_of_differences(fused: Tensor, sources: Tensor) -> Tensor:
+def sum_of_correlations_of_differences(
+    fused: Tensor, sources: Tensor, *, saturate: bool = False
+) -> Tensor:
     """Sum of the correlations r(F - B, A) + r(F - A, B).
 
     Convention: Pearson correlation r over all pixels; a correlation with a constant image
@@ -16,12 +19,15 @@ def sum_of_correlations_of_differences(fused: Tensor, sources: Tensor) -> Tensor
     Args:
         fused: Fused images F, (B, 1, H, W), in [0, 255].
         sources: Their sources A and B, (B, 2, 1, H, W), in [0, 255].
+        saturate: Negative differences become 0, the 8-bit arithmetic of a program that forgot
+            to convert; the values are rounded first.
 
     Returns:
         One value per image, (B,), from -2 to 2, without unit. Higher is better.
 
     Raises:
-        ValueError: If a shape does not fit, or the sources are not two.
+        ValueError: If a shape does not fit, or the sources are not two, or with ``saturate`` if a
+            value leaves [0, 255].
 
     Source: Aslantas and Bendes, AEU Int. J. Electron. Commun. 69(12), 2015.
     """
@@ -29,17 +35,14 @@ def sum_of_correlations_of_differences(fused: Tensor, sources: Tensor) -> Tensor
     if sources.shape[1] != 2:
         raise ValueError(f"SCD is defined for two sources, got {sources.shape[1]}")
     f, (a, b) = precise(fused), precise(sources).unbind(dim=1)
-    return (_correlation(f - b, a) + _correlation(f - a, b)).squeeze(1)
+    if saturate:
+        check_range(fused=fused, sources=sources)
+        f, a, b = f.round(), a.round(), b.round()
+        return (pearson((f - b).clamp(min=0), a) + pearson((f - a).clamp(min=0), b)).squeeze(1)
+    return (pearson(f - b, a) + pearson(f - a, b)).squeeze(1)
 
 
-def _correlation(x: Tensor, y: Tensor) -> Tensor:
-    """Pearson correlation over the pixels, 0 where an image is constant."""
-    x = x - pixel_mean(x)[..., None, None]
-    y = y - pixel_mean(y)[..., None, None]
-    x_variance, y_variance = pixel_mean(x.square()), pixel_mean(y.square())
-    flat = (x_variance < FLAT**2) | (y_variance < FLAT**2)
-    spread = (x_variance * y_variance).masked_fill(flat, 1).sqrt()
-    return (pixel_mean(x * y) / spread).masked_fill(flat, 0)
+_PAPER = Convention("two sources, Pearson correlation, 0 with a constant image")
 
 
 class SumOfCorrelationsOfDifferences(ImageMean):
@@ -47,11 +50,23 @@ class SumOfCorrelationsOfDifferences(ImageMean):
 
     name = "SCD"
     long_name = "Sum of the correlations of differences"
-    convention = "two sources, Pearson correlation, 0 with a constant image"
+    conventions: ClassVar = {
+        "paper": _PAPER,
+        "ttd": _PAPER,
+        "linfeng": _PAPER,
+        "thfylsty": _PAPER,
+        "jileihou": _PAPER,
+        "jileihou_uint8": Convention(
+            f"{_PAPER.text}, negative differences become 0 (bug)", {"saturate": True}
+        ),
+        "cddfuse": _PAPER,
+        "ivif_zoo": _PAPER,
+        "topanxal": _PAPER,
+    }
     higher_is_better = True
     is_differentiable = True
     source_count = 2
 
     def score(self, fused: Tensor, sources: Tensor) -> Tensor:
         """One value per fused image, (B,)."""
-        return sum_of_correlations_of_differences(fused, sources)
+        return sum_of_correlations_of_differences(fused, sources, **self.options)

@@ -1,9 +1,12 @@
 """Comparison with a ground truth, where a data set has one."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from fusionlab.metrics.base import ImageMean, check_grey, precise
+from fusionlab.metrics.base import Convention, ImageMean, check_grey, precise
 from fusionlab.metrics.structural_similarity import WINDOW, structural_similarity
 
 
@@ -36,7 +39,9 @@ class TruthPSNR(ImageMean):
 
     name = "PSNR_truth"
     long_name = "Peak signal-to-noise ratio to the ground truth"
-    convention = "against the ground truth, peak 255, dB"
+    conventions: ClassVar[Mapping[str, Convention]] = {
+        "paper": Convention("against the ground truth, peak 255, dB")
+    }
     higher_is_better = True
     is_differentiable = True
     source_count = 1
@@ -51,7 +56,9 @@ class TruthSSIM(ImageMean):
 
     name = "SSIM_truth"
     long_name = "Structural similarity to the ground truth"
-    convention = "against the ground truth, uniform 7 x 7 window, unbiased, valid, range 255"
+    conventions: ClassVar[Mapping[str, Convention]] = {
+        "paper": Convention("against the ground truth, uniform 7 x 7, unbiased, valid, L 255")
+    }
     higher_is_better = True
     is_differentiable = True
     minimum_size = WINDOW

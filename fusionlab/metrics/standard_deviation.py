@@ -1,11 +1,13 @@
 """SD: the contrast of the fused image."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
-from fusionlab.metrics.base import ImageMean, check_grey, pixel_mean, precise, root
+from fusionlab.metrics.base import Convention, ImageMean, check_grey, pixel_mean, precise, root
 
 
-def standard_deviation(image: Tensor) -> Tensor:
+def standard_deviation(image: Tensor, *, unbiased: bool = False) -> Tensor:
     """Root of the mean squared distance of the pixels from their mean.
 
     Convention: population form, divided by H x W; grey levels in [0, 255]; a flat image
@@ -13,6 +15,7 @@ def standard_deviation(image: Tensor) -> Tensor:
 
     Args:
         image: Fused images, (B, 1, H, W), in [0, 255].
+        unbiased: Divides by H x W - 1 instead.
 
     Returns:
         One value per image, (B,), in grey levels, from 0 to 127.5. Higher has more contrast.
@@ -25,7 +28,15 @@ def standard_deviation(image: Tensor) -> Tensor:
     check_grey(image=image)
     grey = precise(image).squeeze(1)
     distance = grey - pixel_mean(grey)[:, None, None]
-    return root(pixel_mean(distance.square()))
+    variance = pixel_mean(distance.square())
+    pixels = grey[0].numel()
+    if unbiased and pixels > 1:
+        variance = variance * (pixels / (pixels - 1))
+    return root(variance)
+
+
+_PAPER = Convention("population, over H x W")
+_SAMPLE = Convention("sample, over H x W - 1", {"unbiased": True})
 
 
 class StandardDeviation(ImageMean):
@@ -33,10 +44,22 @@ class StandardDeviation(ImageMean):
 
     name = "SD"
     long_name = "Standard deviation"
-    convention = "population, over H x W"
+    conventions: ClassVar = {
+        "paper": _PAPER,
+        "ttd": _PAPER,
+        "mefb": _PAPER,
+        "vifb": _PAPER,
+        "linfeng": _PAPER,
+        "thfylsty": _PAPER,
+        "thfylsty_variance": _PAPER,
+        "jileihou": _SAMPLE,
+        "cddfuse": _PAPER,
+        "ivif_zoo": _PAPER,
+        "topanxal": _SAMPLE,
+    }
     higher_is_better = True
     is_differentiable = True
 
     def score(self, fused: Tensor, sources: Tensor) -> Tensor:
         """One value per fused image, (B,)."""
-        return standard_deviation(fused)
+        return standard_deviation(fused, **self.options)

@@ -21,7 +21,7 @@ from fusionlab.data.dataset import (
 )
 from fusionlab.data.scenes import TASKS
 from fusionlab.errors import InputError
-from fusionlab.metrics import TRUTH_PRESET, FusionMetrics
+from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.programs.notes import note
@@ -52,14 +52,21 @@ def evaluate(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
+    if settings.fused:
+        from fusionlab.programs.score import score
+
+        return score(settings, config)
+    if settings.resume:
+        raise InputError("only scoring (fused) can be resumed; run the evaluation again")
     L.seed_everything(settings.seed, verbose=False)
     checkpoint = settings.network.checkpoint or BUNDLED
     network = create_network(settings.network.name, checkpoint, **settings.network.options)
     datasets = open_datasets(settings.data, network)
-    check_datasets(datasets)
+    metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
+    check_datasets(datasets, FusionMetrics(metrics).minimum_size)
     check_source_counts(datasets, network)
     module = FusionModule(network, ttd=settings.ttd, stretch=settings.network.stretch)
-    module.score_on(datasets)
+    module.score_on(datasets, metrics)
     writer = ImageWriter(run_folder(settings.output, "evaluate"), datasets)
     trainer = build_trainer(settings.trainer, [writer], Path(settings.output))
     check_share(datasets, settings.data.batch_size, trainer.world_size)
@@ -75,25 +82,33 @@ def evaluate(settings: Namespace, config: str) -> Path:
 
 
 def open_datasets(settings: Data, network: FusionNetwork) -> list[FusionDataset]:
+    """The data of the config, in the colours that the network takes."""
+    return open_data(settings, network.rgb_tasks, network.channels)
+
+
+def open_data(
+    settings: Data, rgb_tasks: frozenset[str], channels: tuple[int, ...]
+) -> list[FusionDataset]:
     """The folder of the config, or the built-in scenes of its task, or of all tasks."""
     if settings.root is not None:
-        return [open_folder(settings, network.rgb_tasks, network.channels)]
+        return [open_folder(settings, rgb_tasks, channels)]
     tasks = [settings.task] if settings.task else TASKS
     return [
-        SceneDataset(
-            task, settle_colour(settings.colour, task, network.rgb_tasks, network.channels)
-        )
+        SceneDataset(task, settle_colour(settings.colour, task, rgb_tasks, channels))
         for task in tasks
     ]
 
 
-def check_datasets(datasets: list[FusionDataset]) -> None:
+def check_datasets(datasets: list[FusionDataset], smallest: int) -> None:
     """Find unusable images before anything is computed; say what was found and what ignored.
+
+    Args:
+        datasets: What is to be evaluated.
+        smallest: Least height and width that every metric accepts.
 
     Raises:
         InputError: Naming the first file that is broken or too small for a metric.
     """
-    smallest = FusionMetrics().minimum_size
     for dataset in datasets:
         for name, sources in zip(dataset.ids, dataset.source_names, strict=True):
             if len(f".{name}-{max(sources, key=len)}.png.partial".encode()) > LONGEST_NAME:
@@ -145,8 +160,7 @@ def write_results(
     """Write ``per_image.csv`` and ``summary.json``, which says what made the numbers."""
     write_per_image(folder / "per_image.csv", evaluated)
     conventions = {
-        **FusionMetrics().conventions,
-        **FusionMetrics(TRUTH_PRESET).conventions,
+        **module.conventions(),
         "fused images": "8 bit, luma; colour put back first"
         + ("; before, each stretched from its minimum to its maximum" if module.stretch else ""),
         "mean": "of the values of single images",

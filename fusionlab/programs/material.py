@@ -55,7 +55,8 @@ def _open_pairs(network: FusionNetwork, settings: Namespace, task: Task) -> Pair
     training = settings.training
     data = Data(task=task)
     if training.root is not None:
-        data = replace(settings.data, root=training.root, task=task, reference=None)
+        plain = {"name": None, "split": None, "verify_hashes": True, "reference": None}
+        data = replace(settings.data, root=training.root, task=task, **plain)
     try:
         (dataset,) = open_datasets(data, network)
     except InputError as fault:

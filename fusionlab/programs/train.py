@@ -13,6 +13,7 @@ from fusionlab.data.datamodule import FusionData
 from fusionlab.errors import InputError
 from fusionlab.losses import create_objective
 from fusionlab.losses.base import ParameterGroup
+from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
 from fusionlab.programs.evaluate import (
@@ -60,7 +61,8 @@ def train_fusion(settings: Namespace, config: str) -> Path:
     if settings.data.root is None and settings.data.task is None:
         settings.data.task = BUILT_IN_TASKS[objective.material]
     datasets = open_datasets(settings.data, network)
-    check_datasets(datasets)
+    metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
+    check_datasets(datasets, FusionMetrics(metrics).minimum_size)
     check_source_counts(datasets, network)
     groups = objective.parameter_groups(network)
     _check_settings(settings, network, groups)
@@ -70,7 +72,7 @@ def train_fusion(settings: Namespace, config: str) -> Path:
     )
     module.train()
     network.checkpoint = {}  # what it starts from is no longer what it is
-    module.score_on(datasets)
+    module.score_on(datasets, metrics)
     in_one_stage = not any(group.first_epoch for group in groups)
     fitting = Fitting(
         settings,

@@ -27,20 +27,29 @@ class Comparison:
     images: int
 
 
-def compare(old: np.ndarray, new: np.ndarray, higher_is_better: bool, seed: int = 0) -> Comparison:
+def cost(values: np.ndarray, higher_is_better: bool | None) -> np.ndarray:
+    """What is smaller for what is better; None stands for a metric that is best at 0."""
+    if higher_is_better is None:
+        return np.abs(values)
+    return -values if higher_is_better else values
+
+
+def compare(
+    old: np.ndarray, new: np.ndarray, higher_is_better: bool | None, seed: int = 0
+) -> Comparison:
     """Paired comparison with a percentile bootstrap interval (10,000 resamples of the images).
 
     Args:
         old: One value per image, (N,).
         new: One value per image, in the same order, (N,).
-        higher_is_better: Direction of the metric.
+        higher_is_better: Direction of the metric; None if it is best at 0.
         seed: Seed of the resampling.
     """
     defined = np.isfinite(old) & np.isfinite(new)
     differences = new[defined] - old[defined]
     if differences.size == 0:
         return Comparison(np.nan, np.nan, np.nan, np.nan, 0)
-    better = differences > 0 if higher_is_better else differences < 0
+    better = cost(new[defined], higher_is_better) < cost(old[defined], higher_is_better)
     low = high = np.nan
     if differences.size > 1:
         low, high = bootstrap(

@@ -12,6 +12,8 @@ from rich.text import Text
 from fusionlab.report.statistics import Comparison, compare
 from fusionlab.training.scoreboard import ALONE, Scores
 
+ARROWS = {True: "↑", False: "↓", None: "→0"}  # direction of a metric; None is best at 0
+SIDE_BY_SIDE = 8  # metrics that fit into 80 columns
 TRUTH = "_truth"  # ending of names, not repeated in a table whose title says it
 
 
@@ -30,39 +32,40 @@ def tables(title: str, network: str, scores: Scores) -> list[Text | Table]:
     """Title and table of the fusion metrics and, where there is one, of the ground truth."""
     truth = scores.truth_metrics
     fusion = [name for name in scores.metrics if name not in truth]
-    found: list[Text | Table] = [Text(title, style="bold"), _table(network, scores, fusion)]
+    parts = [fusion[k : k + SIDE_BY_SIDE] for k in range(0, len(fusion), SIDE_BY_SIDE)]
+    found: list[Text | Table] = [Text(title, style="bold")]
+    found += [_table(network, scores, part, timed=part is parts[-1]) for part in parts]
     partial = [_defined(name, scores) for name in fusion if _defined(name, scores)]
     if partial:
         found.append(Text(f"mean over fewer images: {', '.join(partial)}"))
     if truth:
-        found += [Text("against the ground truth"), _table(network, scores, truth)]
+        found += [Text("against the ground truth"), _table(network, scores, truth, timed=False)]
     return found
 
 
-def _table(network: str, scores: Scores, metrics: list[str]) -> Table:
-    timed = metrics != scores.truth_metrics
+def _table(network: str, scores: Scores, metrics: list[str], timed: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
     table.add_column("", no_wrap=True, max_width=13, overflow="ellipsis")
     for name in metrics:
-        arrow = "↑" if scores.higher_is_better[name] else "↓"
+        arrow = ARROWS[scores.higher_is_better[name]]
         table.add_column(name.removesuffix(TRUTH) + arrow, justify="right", no_wrap=True)
     if timed:
         table.add_column("ms", justify="right", no_wrap=True)
     names = {"static": network, "ttd": f"{network}+TTD"}
     for row in (*scores.source_rows, *scores.fused_rows):
         means = scores.means(row)
-        cells = [_number(means[name]) for name in metrics]
+        cells = [number(means[name]) for name in metrics]
         if timed and row in scores.milliseconds:
-            cells.append(_number(float(np.median(scores.milliseconds[row]))))
+            cells.append(number(float(np.median(scores.milliseconds[row]))))
         table.add_row(Text(names.get(row) or _source_label(row, scores)), *cells)
     found = comparisons(scores)
     if found:
         table.add_section()
         chosen = [found[name] for name in metrics]
-        table.add_row("difference", *(_number(one.mean, signed=True) for one in chosen))
-        table.add_row("  95 % from", *(_number(one.low, signed=True) for one in chosen))
-        table.add_row("  95 % to", *(_number(one.high, signed=True) for one in chosen))
+        table.add_row("difference", *(number(one.mean, signed=True) for one in chosen))
+        table.add_row("  95 % from", *(number(one.low, signed=True) for one in chosen))
+        table.add_row("  95 % to", *(number(one.high, signed=True) for one in chosen))
         table.add_row("improved", *(_share(one.improved) for one in chosen))
     return table
 
@@ -82,7 +85,7 @@ def _source_label(row: str, scores: Scores) -> str:
     return f"{row.removesuffix(ALONE)}, n = {count}"
 
 
-def _number(value: float, signed: bool = False) -> str:
+def number(value: float, signed: bool = False) -> str:
     """Two or (a difference) three decimals; at most six characters in an ordinary table."""
     if math.isnan(value):
         return "–"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +16,7 @@ from fusionlab.data.colour import grey_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.losses import Objective
+from fusionlab.metrics import ImageMean
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import TTD, Training
 from fusionlab.training.optimization import build_optimizer, clip_each_group, restore_rates
@@ -50,10 +52,14 @@ class FusionModule(L.LightningModule):
         self.boards: list[Scoreboard] = []  # one per evaluated data set
         self.tested: list[Scores] = []
 
-    def score_on(self, datasets: list[FusionDataset]) -> None:
+    def score_on(self, datasets: list[FusionDataset], metrics: Sequence[ImageMean]) -> None:
         """Prepare a fresh scoreboard for each data set that will be evaluated, in order."""
         rows = ["static"] if self.dynamic_options is None else ["static", "ttd"]
-        self.boards = [Scoreboard(dataset, rows) for dataset in datasets]
+        self.boards = [Scoreboard(dataset, rows, metrics) for dataset in datasets]
+
+    def conventions(self) -> dict[str, str]:
+        """What each metric computes, in one line, by the name of its column."""
+        return {name: text for board in self.boards for name, text in board.conventions().items()}
 
     def on_validation_start(self) -> None:
         """Put the scoreboards on the device of this process."""

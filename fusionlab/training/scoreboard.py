@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.metrics import TRUTH_PRESET, FusionMetrics, PerImageValues
+from fusionlab.metrics import FusionMetrics, ImageMean, PerImageValues, TruthPSNR, TruthSSIM
 
 
 @dataclass
@@ -33,7 +34,7 @@ class Scores:
     values: dict[str, np.ndarray]
     metrics: list[str]
     truth_metrics: list[str]
-    higher_is_better: dict[str, bool]
+    higher_is_better: dict[str, bool | None]
     milliseconds: dict[str, np.ndarray]
     indices: dict[str, np.ndarray]
 
@@ -58,16 +59,19 @@ class Scoreboard:
     Args:
         dataset: The data set that is evaluated.
         rows: Rows of fused images, such as ``static`` and ``ttd``.
+        metrics: Metrics of the fused images and their sources.
     """
 
-    def __init__(self, dataset: FusionDataset, rows: list[str]) -> None:
+    def __init__(
+        self, dataset: FusionDataset, rows: list[str], metrics: Sequence[ImageMean]
+    ) -> None:
         names = dict.fromkeys(name for names in dataset.source_names for name in names)
         self.fused_rows = rows
         self.source_rows = [source_row(name) for name in names]
         self.rows = [*self.fused_rows, *self.source_rows]
-        self.fusion = [FusionMetrics() for _ in self.rows]
+        self.fusion = [FusionMetrics(metrics) for _ in self.rows]
         truths = self.rows if dataset.has_reference else []
-        self.truth = [FusionMetrics(TRUTH_PRESET) for _ in truths]
+        self.truth = [FusionMetrics([TruthPSNR(), TruthSSIM()]) for _ in truths]
         self.time = [PerImageValues(("ms",)) for _ in rows]
 
     def update(
@@ -92,6 +96,11 @@ class Scoreboard:
             for m, name in enumerate(names):
                 self.update(source_row(name), sample["grey"][:, m], sample)
 
+    def conventions(self) -> dict[str, str]:
+        """What each metric computes, in one line, by the name of its column."""
+        tables = [*self.fusion[:1], *self.truth[:1]]
+        return {name: text for table in tables for name, text in table.conventions.items()}
+
     def to(self, device: torch.device) -> None:
         """Keep values on a device, where processes gather them."""
         for metric in (*self.fusion, *self.truth, *self.time):
@@ -111,14 +120,18 @@ class Scoreboard:
             indices[row] = gathered[0][0].cpu().numpy()
             values[row] = torch.cat([columns for _, columns in gathered], 1).cpu().numpy()
         presets = [self.fusion[0], *([self.truth[0]] if self.truth else [])]
-        metrics = [metric for preset in presets for metric in preset.metrics]
+        directions = {
+            name: metric.higher_is_better
+            for preset in presets
+            for name, metric in preset.metrics_by_name().items()
+        }
         return Scores(
             fused_rows=self.fused_rows,
             source_rows=self.source_rows,
             values=values,
-            metrics=[metric.name for metric in metrics],
+            metrics=list(directions),
             truth_metrics=list(self.truth[0].names) if self.truth else [],
-            higher_is_better={metric.name: bool(metric.higher_is_better) for metric in metrics},
+            higher_is_better=directions,
             milliseconds={
                 row: self.time[k].per_image()[1][:, 0].cpu().numpy()
                 for k, row in enumerate(self.fused_rows)

@@ -6,6 +6,7 @@ from torchmetrics import MetricCollection
 
 from fusionlab.metrics import AverageGradient, Entropy, SpatialFrequency, StandardDeviation
 from fusionlab.metrics.base import (
+    Convention,
     ImageMean,
     check_grey,
     check_range,
@@ -20,7 +21,7 @@ from fusionlab.metrics.base import (
 class FirstPixel(ImageMean):
     name = "FP"
     long_name = "First pixel"
-    convention = "none"
+    conventions = {"paper": Convention("none")}  # noqa: RUF012
 
     def score(self, fused, sources):
         return fused[:, 0, 0, 0].double()

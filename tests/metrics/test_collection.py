@@ -6,13 +6,13 @@ import torch
 from torch import distributed, multiprocessing
 
 from fusionlab.metrics import (
-    TTD_PRESET,
     CrossEntropy,
     Entropy,
     FusionMetrics,
     SpatialFrequency,
     SumOfCorrelationsOfDifferences,
     entropy,
+    open_metrics,
     spatial_frequency,
 )
 
@@ -105,7 +105,7 @@ def test_two_processes_without_images_find_nan(processes):
 
 
 def test_means_and_rows_have_the_names_and_values_of_the_metrics(fused, sources):
-    collection = FusionMetrics([SpatialFrequency, Entropy])
+    collection = FusionMetrics([SpatialFrequency(), Entropy()])
     collection.update(fused, sources)
     indices, values = collection.per_image()
     assert collection.names == ("SF", "EN")
@@ -156,13 +156,13 @@ def test_forward_returns_the_batch_and_keeps_the_rest():
 
 
 def test_a_metric_not_defined_for_the_number_of_sources_is_left_out(fused, sources):
-    collection = FusionMetrics([SumOfCorrelationsOfDifferences, CrossEntropy])
+    collection = FusionMetrics([SumOfCorrelationsOfDifferences(), CrossEntropy("ttd")])
     three = torch.cat([sources, sources[:, :1]], dim=1)
     collection.update(fused, three)
     assert collection.compute()["SCD"].isnan()
     assert collection.compute()["CE"].isfinite()
     collection.update(fused, sources)
-    alone = FusionMetrics([SumOfCorrelationsOfDifferences])
+    alone = FusionMetrics([SumOfCorrelationsOfDifferences()])
     alone.update(fused, sources)
     assert collection.per_image()[1][:, 0].isnan().tolist() == [True] * 3 + [False] * 3
     assert collection.compute()["SCD"] == alone.compute()["SCD"]
@@ -178,7 +178,7 @@ def test_an_image_too_small_for_one_metric_is_refused_whole(fused, sources):
 
 
 def test_an_image_that_is_no_8_bit_image_is_refused(fused, sources):
-    collection = FusionMetrics([SpatialFrequency])
+    collection = FusionMetrics([SpatialFrequency()])
     for bad in (torch.nan, 65535.0, -1.0):
         with pytest.raises(ValueError, match=r"fused must lie in \[0, 255\]"):
             collection.update(torch.full_like(fused, bad), sources)
@@ -193,19 +193,52 @@ def test_an_index_that_does_not_number_the_batch_is_refused(index, fused, source
 
 
 def test_an_index_for_some_images_only_is_refused(fused, sources):
-    collection = FusionMetrics([Entropy])
+    collection = FusionMetrics([Entropy()])
     collection.update(fused, sources, torch.arange(3))
     collection.update(fused, sources)
     with pytest.raises(ValueError, match="index was given for some images only"):
         collection.compute()
 
 
-@pytest.mark.parametrize("metrics", [(), (Entropy, Entropy)])
+@pytest.mark.parametrize("metrics", [(), (Entropy(), Entropy())])
 def test_the_metrics_must_be_different_ones(metrics):
     with pytest.raises(ValueError, match="names must be one or more different ones"):
         FusionMetrics(metrics)
 
 
 def test_conventions_are_those_of_the_metrics():
-    expected = {metric.name: metric.convention for metric in TTD_PRESET}
-    assert FusionMetrics().conventions == expected
+    table = FusionMetrics("vifb")
+    for name, metric in zip(table.names, table.metrics, strict=True):
+        assert table.conventions[name] == f"vifb: {metric.convention}"
+
+
+def test_two_conventions_of_a_metric_have_columns_of_their_own():
+    assert FusionMetrics(open_metrics(names=["EI:mefb", "en", "EI"])).names == (
+        "EI:mefb",
+        "EN",
+        "EI:paper",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["ENN"], "no metric 'ENN'; there are en, ce"),
+        (["EN:x"], "no convention 'x'"),
+        ([], "empty"),
+    ],
+)
+def test_unknown_names_are_refused(names, expected):
+    with pytest.raises(ValueError, match=expected):
+        open_metrics(names=names)
+
+
+def test_what_metrics_share_changes_no_bit():
+    """Every metric of the suite, side by side and alone."""
+    generator = torch.Generator().manual_seed(6)
+    fused = 255 * torch.rand(1, 1, 180, 180, generator=generator)
+    sources = 255 * torch.rand(1, 2, 1, 180, 180, generator=generator)
+    table = FusionMetrics("all")
+    table.update(fused, sources)
+    alone = torch.cat([metric.score(fused, sources) for metric in table.metrics])
+    assert torch.equal(table.per_image()[1][0], alone)

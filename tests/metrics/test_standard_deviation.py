@@ -1,6 +1,41 @@
+import pytest
 import torch
 
-from fusionlab.metrics import standard_deviation
+from fusionlab.metrics.standard_deviation import StandardDeviation, standard_deviation
+
+DOUBLE = 1e-8  # stored to 10 digits
+SINGLE = 1e-5  # computed in single precision; observed 1e-7
+PROGRAMS = {
+    "mefb": ("mefb", DOUBLE),
+    "vifb": ("vifb", DOUBLE),
+    "linfeng": ("linfeng", DOUBLE),
+    "thfylsty": ("thfylsty", DOUBLE),
+    "thfylsty_variance": ("thfylsty:variance", DOUBLE),
+    "jileihou": ("jileihou", DOUBLE),
+    "cddfuse": ("cddfuse_float64", DOUBLE),
+    "ivif_zoo": ("ivif_zoo", SINGLE),
+    "topanxal": ("topanxal", SINGLE),
+}
+
+
+@pytest.mark.parametrize("convention", PROGRAMS)
+def test_real_images_score_as_the_program_says(convention, triples):
+    key, tolerance = PROGRAMS[convention]
+    metric = StandardDeviation(convention)
+    for case in triples:
+        if key in case.published["SD"]:
+            value = metric.score(case.fused, case.sources).item()
+            assert value == pytest.approx(case.published["SD"][key], rel=tolerance), case.name
+
+
+@pytest.mark.parametrize("convention", PROGRAMS)
+def test_degenerate_images_score_as_the_program_says(convention, edge_cases):
+    key, tolerance = PROGRAMS[convention]
+    metric = StandardDeviation(convention)
+    for case in edge_cases:
+        expected = case.published["SD"][key]
+        value = metric.score(case.fused, case.sources).item()
+        assert value == pytest.approx(expected, rel=tolerance, abs=1e-12), case.name
 
 
 def test_half_black_half_white():
@@ -20,3 +55,10 @@ def test_brightness_does_not_matter_and_contrast_scales(fused):
 
 def test_a_flat_image_scores_0():
     assert standard_deviation(torch.full((1, 1, 4, 4), 77.0)).item() == 0
+
+
+def test_the_unbiased_form_divides_by_one_pixel_less():
+    image = torch.tensor([0.0, 0.0, 0.0, 4.0]).view(1, 1, 2, 2)
+    assert standard_deviation(image, unbiased=True).item() == 2  # 12 / 3
+    one_pixel = torch.full((1, 1, 1, 1), 7.0)
+    assert standard_deviation(one_pixel, unbiased=True).item() == 0

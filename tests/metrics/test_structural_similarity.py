@@ -1,8 +1,57 @@
 import pytest
 import torch
 from skimage.metrics import structural_similarity as skimage_similarity
+from torch.nn.functional import pad
 
-from fusionlab.metrics import structural_similarity, structural_similarity_to_sources
+from fusionlab.metrics.structural_similarity import (
+    StructuralSimilarity,
+    structural_similarity,
+    structural_similarity_to_sources,
+)
+
+DOUBLE = 1e-8  # stored to 10 digits
+SINGLE = 1e-5  # computed in single precision; observed 3.3e-7
+PROGRAMS = {
+    "paper": ("skimage:gauss11_L255(A+B)", DOUBLE),
+    "ttd": ("skimage:uniform7_L255(A+B)", DOUBLE),
+    "vifb": ("vifb", DOUBLE),
+    "cddfuse": ("cddfuse_float64", DOUBLE),
+    "ivif_zoo": ("ivif_zoo", SINGLE),
+    "topanxal": ("topanxal", SINGLE),
+}
+# flat or contrary images, which ivif_zoo rates by rounding that depends on PyTorch's
+# convolution for that size
+ROUNDED = 1e-3
+NOISE = {"constant_A50_B150_F100", "fused_constant_128", "ramp_F"}
+
+
+@pytest.mark.parametrize("convention", PROGRAMS)
+def test_real_images_score_as_the_program_says(convention, triples):
+    key, tolerance = PROGRAMS[convention]
+    metric = StructuralSimilarity(convention)
+    for case in triples:
+        value = metric.score(case.fused, case.sources).item()
+        assert value == pytest.approx(case.published["SSIM"][key], rel=tolerance), case.name
+
+
+@pytest.mark.parametrize("convention", ["vifb", "cddfuse", "ivif_zoo", "topanxal"])
+def test_degenerate_images_score_as_the_program_says(convention, edge_cases):
+    key, tolerance = PROGRAMS[convention]
+    metric = StructuralSimilarity(convention)
+    for case in edge_cases:
+        if min(case.fused.shape[-2:]) < metric.minimum_size:
+            with pytest.raises(ValueError, match="SSIM needs images of at least 11 x 11"):
+                metric.score(case.fused, case.sources)
+        elif convention != "ivif_zoo" or case.name not in NOISE:
+            value = metric.score(case.fused, case.sources).item()
+            expected = case.published["SSIM"][key]
+            bound = ROUNDED if convention == "ivif_zoo" else tolerance
+            assert value == pytest.approx(expected, rel=bound, abs=1e-10), case.name
+
+
+def test_the_ttd_convention_takes_smaller_images_than_the_paper():
+    sizes = {"paper": 11, "ttd": 7, "cddfuse": 7, "topanxal": 11}
+    assert {key: StructuralSimilarity(key).minimum_size for key in sizes} == sizes
 
 
 def test_identical_images_score_1_each(fused):
@@ -40,3 +89,38 @@ def test_the_sources_are_summed_and_image_and_reference_may_be_swapped(fused, so
     a, b = sources.unbind(dim=1)
     expected = structural_similarity(a, fused) + structural_similarity(b, fused)
     torch.testing.assert_close(structural_similarity_to_sources(fused, sources), expected)
+    mean = structural_similarity_to_sources(fused, sources, reduction="mean")
+    torch.testing.assert_close(mean, expected / 2)
+
+
+@pytest.mark.parametrize(("border", "mode"), [("zero", "constant"), ("replicate", "replicate")])
+def test_a_border_is_an_image_continued(border, mode, fused, sources):
+    larger = [pad(x, (3, 3, 3, 3), mode=mode) for x in (fused, *sources.unbind(dim=1))]
+    expected = structural_similarity_to_sources(larger[0], torch.stack(larger[1:], dim=1))
+    value = structural_similarity_to_sources(fused, sources, border=border)
+    torch.testing.assert_close(value, expected)
+
+
+def test_a_matlab_convention_is_half_the_sum_over_replicated_borders(edge_cases):
+    case = edge_cases[-1]
+    larger = [
+        pad(x, (5, 5, 5, 5), mode="replicate") for x in (case.fused, *case.sources.unbind(dim=1))
+    ]
+    whole = StructuralSimilarity("vifb").score(larger[0], torch.stack(larger[1:], dim=1))
+    value = StructuralSimilarity("jileihou").score(case.fused, case.sources)
+    torch.testing.assert_close(value, whole / 2)
+
+
+def test_a_gain_is_a_smaller_range(fused, sources):
+    louder = structural_similarity_to_sources(fused, sources, gain=255)
+    torch.testing.assert_close(
+        structural_similarity_to_sources(fused, sources, data_range=1), louder
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("window", "triangle"), ("border", "mirror"), ("reduction", "max")]
+)
+def test_an_unknown_option_lists_the_known_ones(option, value, fused, sources):
+    with pytest.raises(ValueError, match=f"{option} must be one of .*, got {value}"):
+        structural_similarity_to_sources(fused, sources, **{option: value})

@@ -6,7 +6,7 @@ import torch
 
 from fusionlab.data.batches import collate
 from fusionlab.data.dataset import SceneDataset
-from fusionlab.metrics import entropy, psnr
+from fusionlab.metrics import entropy, open_metrics, psnr
 from fusionlab.training.scoreboard import Scoreboard
 
 
@@ -17,7 +17,7 @@ def dataset() -> SceneDataset:
 
 
 def board_of(dataset, order) -> Scoreboard:
-    board = Scoreboard(dataset, ["static"])
+    board = Scoreboard(dataset, ["static"], open_metrics())
     for index in order:
         batch = collate([dataset[index]])
         board.update("static", batch["grey"].amax(1), batch, milliseconds=10.0 * index)

@@ -1,0 +1,185 @@
+"""The program behind ``evaluate.py --fused``: score anybody's fused images."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+import yaml
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import fusionlab
+from fusionlab.data.colour import grey_levels
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.fused import FusedFolder, open_fused
+from fusionlab.data.images import read_image
+from fusionlab.errors import InputError
+from fusionlab.metrics import FusionMetrics, open_metrics
+from fusionlab.metrics.base import ImageMean
+from fusionlab.programs.evaluate import check_datasets, open_data
+from fusionlab.programs.provenance import provenance
+from fusionlab.programs.run_folder import make, run_folder
+from fusionlab.report.comparison import MethodScores, comparison_tables, summary
+from fusionlab.report.images import write_whole
+from fusionlab.report.results import write_json
+from fusionlab.report.rows import RowFile
+
+ROWS = "per_image.csv"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image to score."""
+
+    method: str
+    index: int
+    path: Path
+
+
+def score(settings: Namespace, config: str) -> Path:
+    """Score folders of fused images, print one table and write the run folder.
+
+    Args:
+        settings: The instantiated config.
+        config: The same as YAML.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        InputError: If the input cannot be used; nothing has been written then.
+    """
+    check_settings(settings)
+    metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
+    (dataset,) = open_data(settings.data, frozenset(), (1, 3))
+    check_datasets([dataset], FusionMetrics(metrics).minimum_size)
+    folders = open_fused(settings.fused, dataset, settings.allow_unmatched)
+    for note in (note for folder in folders for note in folder.notes()):
+        print(note, file=sys.stderr)
+    folder = Path(settings.resume) if settings.resume else run_folder(settings.output, "score")
+    make(folder)
+    if not settings.resume:
+        write_whole(folder / "config.yaml", config.encode())
+    columns = tuple(FusionMetrics(metrics).names)
+    rows = RowFile(folder / ROWS, ("method", "id"), columns)
+    try:
+        _score_all(dataset, folders, metrics, rows, settings.data.workers)
+    except KeyboardInterrupt:
+        print(f"interrupted; python evaluate.py --resume {folder} goes on", file=sys.stderr)
+        raise
+    _report(folder, dataset, folders, metrics, rows, config)
+    return folder
+
+
+def _score_all(
+    dataset: FusionDataset,
+    folders: list[FusedFolder],
+    metrics: list[ImageMean],
+    rows: RowFile,
+    workers: int,
+) -> None:
+    done = rows.keys()
+    tasks = [
+        Task(folder.name, index, path)
+        for folder in folders
+        for index, path in folder.paths.items()
+        if (folder.name, dataset.ids[index]) not in done
+    ]
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("Scoring", total=len(tasks), rate="")
+        for task, values in _results(dataset, tasks, metrics, workers):
+            rows.append((task.method, dataset.ids[task.index]), values)
+            speed = progress.tasks[bar].speed
+            progress.update(bar, advance=1, rate=f"{speed:.2f} images/s" if speed else "")
+
+
+def _results(
+    dataset: FusionDataset, tasks: list[Task], metrics: list[ImageMean], workers: int
+) -> Iterator[tuple[Task, list[float]]]:
+    """Tasks in their order, with the values of their images."""
+    if workers == 0:
+        for task in tasks:
+            yield task, _values(dataset, task, metrics)
+        return
+    choice = [(type(metric), metric.convention_name) for metric in metrics]
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_prepare, initargs=(dataset, choice)
+    ) as pool:
+        yield from zip(tasks, pool.map(_values_of_prepared, tasks), strict=True)
+
+
+_prepared: list[tuple[FusionDataset, list[ImageMean]]] = []  # in a worker, what it works on
+
+
+def _prepare(dataset: FusionDataset, choice: list[tuple[type[ImageMean], str]]) -> None:
+    torch.set_num_threads(1)
+    _prepared.append((dataset, [metric(convention) for metric, convention in choice]))
+
+
+def _values_of_prepared(task: Task) -> list[float]:
+    dataset, metrics = _prepared[0]
+    return _values(dataset, task, metrics)
+
+
+def _values(dataset: FusionDataset, task: Task, metrics: list[ImageMean]) -> list[float]:
+    """One image through every metric."""
+    fused = grey_levels(read_image(task.path)[None]).float()
+    sources = dataset[task.index]["grey"][None].float()
+    scores = FusionMetrics(metrics)
+    scores.update(fused, sources)
+    return scores.per_image()[1][0].tolist()
+
+
+def _report(
+    folder: Path,
+    dataset: FusionDataset,
+    folders: list[FusedFolder],
+    metrics: list[ImageMean],
+    rows: RowFile,
+    config: str,
+) -> None:
+    """Print the tables and write ``summary.json``."""
+    table = FusionMetrics(metrics)
+    scores = MethodScores.of(
+        rows.values(), [one.name for one in folders], dataset.ids, table.metrics_by_name()
+    )
+    content = {
+        "fused": {one.name: one.describe() for one in folders},
+        "data": dataset.describe(),
+        "settings": yaml.safe_load(config),
+        "conventions": table.conventions,
+        **provenance(),
+        "results": summary(scores),
+    }
+    write_json(folder / "summary.json", content)
+    print(f"fusionlab {fusionlab.__version__}, commit {provenance()['commit'] or 'unknown'}")
+    console = Console()
+    for part in comparison_tables(f"{dataset.task.upper()}: {dataset.name}", scores):
+        console.print(part)
+    print(f"{ROWS} and summary.json: {folder}")
+
+
+def check_settings(settings: Namespace) -> None:
+    """Refuse settings that scoring would not read.
+
+    Raises:
+        InputError: Naming the first.
+    """
+    if settings.ttd is not None:
+        raise InputError("--fused scores images that are there; --ttd has no effect, leave it out")
+    if settings.network.checkpoint is not None:
+        raise InputError("--fused needs no network; leave network.checkpoint out")

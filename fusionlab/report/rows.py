@@ -1,0 +1,59 @@
+"""Values per image on disk, appended as they come, so that an interrupted run can go on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusionlab.errors import InputError
+
+
+class RowFile:
+    """A CSV file of rows with a key and values.
+
+    A row that was cut off in the middle is removed when the file is opened again.
+
+    Args:
+        path: The file; made with its heading if there is none.
+        key: Columns that tell rows apart.
+        columns: Columns of values; NaN is written as ``nan``.
+
+    Raises:
+        InputError: If the file has other columns.
+    """
+
+    def __init__(self, path: Path, key: Sequence[str], columns: Sequence[str]) -> None:
+        self.path, self.key, self.columns = path, tuple(key), tuple(columns)
+        heading = [*self.key, *self.columns]
+        if not path.exists():
+            self._append(heading)
+        self._drop_incomplete_row()
+        with path.open(newline="", encoding="utf-8") as file:
+            if next(csv.reader(file), None) != heading:
+                raise InputError(f"{path} has other columns than this run; start a new one")
+
+    def append(self, key: Sequence[str], values: Sequence[float]) -> None:
+        """Write one row and bring it to disk."""
+        self._append([*key, *values])
+
+    def keys(self) -> set[tuple[str, ...]]:
+        """Keys of the rows that are there."""
+        return set(self.values())
+
+    def values(self) -> dict[tuple[str, ...], list[float]]:
+        """Every row by its key."""
+        with self.path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))[1:]
+        count = len(self.key)
+        return {tuple(line[:count]): [float(cell) for cell in line[count:]] for line in lines}
+
+    def _append(self, cells: Sequence[str | float]) -> None:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(cells)
+
+    def _drop_incomplete_row(self) -> None:
+        content = self.path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            self.path.write_bytes(content[:whole])

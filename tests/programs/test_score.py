@@ -1,0 +1,186 @@
+"""evaluate.py --fused through its real main."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import evaluate
+from fusionlab.metrics import FusionMetrics
+from fusionlab.programs import score
+
+from .conftest import write_pairs
+
+NAMES = ("01", "02", "03")
+
+
+def write_fused(folder: Path, names=NAMES, size=(40, 44), seed=1, suffix=".png") -> Path:
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for name in names:
+        pixels = rng.integers(0, 256, size, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}{suffix}")
+    return folder
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    return write_pairs(tmp_path / "pairs", names=NAMES, size=(40, 44))
+
+
+@pytest.fixture
+def run_score(tmp_path, pairs):
+    """Score folders; returns the run folder and its summary."""
+
+    def run(*argv: str):
+        output = tmp_path / "runs"
+        before = set(output.glob("*"))
+        evaluate.main(["--data.root", str(pairs), "--output", str(output), *argv])
+        (folder,) = set(output.glob("*")) - before
+        return folder, json.loads((folder / "summary.json").read_text())
+
+    return run
+
+
+def table(folder: Path) -> dict[tuple[str, str], dict[str, float]]:
+    with (folder / "per_image.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    return {
+        (line.pop("method"), line.pop("id")): {k: float(v) for k, v in line.items()}
+        for line in lines
+    }
+
+
+def test_values_are_those_of_the_metrics(run_score, tmp_path, pairs):
+    fused = write_fused(tmp_path / "ours")
+    folder, summary = run_score("--fused", str(fused))
+    found = table(folder)
+    assert list(found) == [("ours", name) for name in NAMES]
+    metrics = FusionMetrics()
+    for name in NAMES:
+        images = [fused / f"{name}.png", pairs / "vi" / f"{name}.png", pairs / "ir" / f"{name}.png"]
+        grey = [np.array(Image.open(path), dtype=np.float32)[None, None] for path in images]
+        tensors = [torch.from_numpy(pixels) for pixels in grey]
+        metrics.update(tensors[0], torch.stack(tensors[1:], 1))
+    expected = {name: value.item() for name, value in metrics.compute().items()}
+    assert summary["results"]["means"]["ours"] == pytest.approx(expected, rel=1e-12)
+    assert summary["conventions"]["EI"].startswith("ttd")
+    assert summary["data"]["ids"] == list(NAMES)
+
+
+def test_several_folders_give_one_table(run_score, tmp_path, capsys):
+    folders = [str(write_fused(tmp_path / name, seed=k)) for k, name in enumerate(("a", "b"))]
+    _, summary = run_score("--fused", *folders, "--metrics.preset", "vifb")
+    assert set(summary["results"]["means"]) == {"a", "b"}
+    ranks = summary["results"]["mean_ranks"]
+    assert all(ranks["a"][k] + ranks["b"][k] == pytest.approx(3) for k in ranks["a"])
+    printed = capsys.readouterr().out
+    assert "rank↓" in printed
+    assert max(map(len, printed.splitlines()[1:-1])) <= 110
+
+
+def test_metrics_by_name_and_convention(run_score, tmp_path):
+    fused = write_fused(tmp_path / "ours")
+    argv = ["--fused", str(fused), "--metrics.names", "[EI:mefb, EI:ttd, en]"]
+    folder, summary = run_score(*argv)
+    assert set(summary["conventions"]) == {"EI:mefb", "EI:ttd", "EN"}
+    for values in table(folder).values():
+        assert values["EI:mefb"] == pytest.approx(4 * values["EI:ttd"])
+
+
+def test_workers_change_nothing(run_score, tmp_path):
+    fused = write_fused(tmp_path / "ours")
+    one, _ = run_score("--fused", str(fused))
+    two, _ = run_score("--fused", str(fused), "--data.workers", "2")
+    assert (one / "per_image.csv").read_bytes() == (two / "per_image.csv").read_bytes()
+
+
+def test_an_interrupted_run_goes_on_without_computing_again(
+    run_score, tmp_path, pairs, monkeypatch, capsys
+):
+    fused = write_fused(tmp_path / "ours")
+    whole, expected = run_score("--fused", str(fused))
+    values, scored = score._values, []
+
+    def interrupted(dataset, task, metrics):
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        scored.append(task.index)
+        return values(dataset, task, metrics)
+
+    monkeypatch.setattr(score, "_values", interrupted)
+    output = tmp_path / "again"
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main(["--data.root", str(pairs), "--output", str(output), "--fused", str(fused)])
+    assert stop.value.code == 130
+    (folder,) = output.iterdir()
+    assert f"python evaluate.py --resume {folder}" in capsys.readouterr().err
+    assert len(table(folder)) == 2
+    scored.clear()
+    evaluate.main(["--resume", str(folder)])
+    assert scored == [2]
+    assert (folder / "per_image.csv").read_bytes() == (whole / "per_image.csv").read_bytes()
+    resumed = json.loads((folder / "summary.json").read_text())
+    assert resumed["results"] == expected["results"]
+
+
+def test_jpeg_images_are_pointed_out(run_score, tmp_path, capsys):
+    fused = write_fused(tmp_path / "ours", suffix=".jpg")
+    _, summary = run_score("--fused", str(fused))
+    assert "3 of 3 images are JPEG" in capsys.readouterr().err
+    assert summary["fused"]["ours"]["jpeg"] == ["01.jpg", "02.jpg", "03.jpg"]
+
+
+def test_unmatched_images_may_be_left_out(run_score, tmp_path, capsys):
+    fused = write_fused(tmp_path / "ours", names=("01", "03", "stray"))
+    _, summary = run_score("--fused", str(fused), "--allow_unmatched", "true")
+    printed = capsys.readouterr().err
+    assert "no fused image: 02" in printed
+    assert "no such sample: stray.png" in printed
+    assert summary["results"]["ids"] == ["01", "03"]
+    assert summary["fused"]["ours"]["missing"] == ["02"]
+
+
+@pytest.mark.parametrize(
+    ("change", "argv", "expected"),
+    [
+        (lambda f: (f / "02.png").unlink(), [], ["ours", "no fused image for 02"]),
+        (
+            lambda f: (f / "02.png").rename(f / "04.png"),
+            [],
+            ["no fused image for 02", "no sample for 04.png", "allow_unmatched"],
+        ),
+        (lambda f: (f / "02.png").write_bytes(b"no image"), [], ["02.png", "unknown format"]),
+        (
+            lambda f: Image.new("L", (9, 9)).save(f / "02.png"),
+            [],
+            ["02.png is 9x9", "44x40", "their size"],
+        ),
+        (lambda f: Image.new("L", (44, 40)).save(f / "02.bmp"), [], ["02.bmp", "02.png"]),
+        (lambda f: None, ["--ttd"], ["--fused", "--ttd"]),
+        (lambda f: None, ["--metrics.names", "[EN, ENN]"], ["'ENN'", "en"]),
+        (lambda f: None, ["--metrics.names", "[EN:mfb]"], ["EN", "'mfb'", "mefb"]),
+        (lambda f: None, ["--metrics.names", "[]"], ["metrics.names"]),
+        (lambda f: None, ["--network.checkpoint", "x.pth"], ["network.checkpoint"]),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_written(
+    change, argv, expected, refused, tmp_path, pairs
+):
+    fused = write_fused(tmp_path / "ours")
+    change(fused)
+    line = refused(evaluate, "--data.root", str(pairs), "--fused", str(fused), *argv)
+    assert [part for part in expected if part not in line] == []
+
+
+def test_no_folder_and_two_of_one_name(refused, tmp_path, pairs):
+    line = refused(evaluate, "--data.root", str(pairs), "--fused", "nowhere")
+    assert "nowhere" in line
+    one, other = write_fused(tmp_path / "x" / "ours"), write_fused(tmp_path / "y" / "ours")
+    line = refused(evaluate, "--data.root", str(pairs), "--fused", str(one), str(other))
+    assert "ours" in line
+    assert "rename" in line
