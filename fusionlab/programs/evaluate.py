@@ -184,7 +184,7 @@ def show(module: FusionModule, evaluated: list[tuple[FusionDataset, Scores]]) ->
     checkpoint = network.checkpoint
     weights = f"{checkpoint['path']} ({checkpoint['sha256'][:8]})" if checkpoint else "untrained"
     range_ = ", each image stretched to the full range" if module.stretch else ""
-    print(f"{name} ({options}), weights {weights}{range_}")
+    print(f"{name}{f' ({options})' if options else ''}, weights {weights}{range_}")
     if ttd is not None:
         print(
             f"TTD: {ttd['loss']} loss, temperature {ttd['temperature']:g}, {ttd['form']}, "
