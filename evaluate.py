@@ -34,6 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--resume", type=str, help="Folder of a scoring run that is to go on, with its config."
     )
+    data = ("root", "name", "split", "task", "layout", "sources", "reference")
+    parser.fixed = ["fused", "allow_unmatched", "metrics", *(f"data.{key}" for key in data)]
     run_main(parser, argv, _program)
 
 

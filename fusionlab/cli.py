@@ -107,6 +107,9 @@ def main(
     except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
         parser.error(str(mistake))
     config.pop("resume", None)  # the next program could not read it
+    for key in ("fused", "allow_unmatched"):
+        if not config.get(key):
+            config.pop(key, None)  # train.py has no such option
     if settings.ttd is not None:
         config.ttd = Namespace(**asdict(settings.ttd))  # with what the preset filled in
     text = parser.dump(config, skip_validation=True, skip_unset=False)

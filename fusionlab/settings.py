@@ -82,7 +82,7 @@ class Data:
         colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
             its authors fuse it).
         batch_size: Most images of one size that are fused at once.
-        workers: Processes that read images; 0 reads in the main one.
+        workers: Processes that read images, or score them; 0 does it in the main one.
     """
 
     root: str | None = None

@@ -20,7 +20,7 @@ class FusedFolder:
     """The fused images of one method.
 
     Args:
-        name: What the method is called: the folder's name.
+        name: What the method is called.
         folder: The folder.
         paths: The files by position of their sample in the data set, in that order.
         missing: Samples without a fused image.
@@ -76,23 +76,35 @@ def open_fused(
         InputError: If a folder is missing, has images missing or surplus, two images of one name,
             an unreadable one, or one of another size than its sources.
     """
-    opened = [_open(Path(folder), dataset) for folder in folders]
-    names = [folder.name for folder in opened]
+    names = _method_names([Path(folder) for folder in folders])
+    opened = [
+        _open(Path(folder), name, dataset) for folder, name in zip(folders, names, strict=True)
+    ]
+    common = set.intersection(*(set(folder.paths) for folder in opened))
     for folder in opened:
-        if names.count(folder.name) > 1:
-            raise InputError(
-                f"two --fused folders are called {folder.name}, as methods are; rename one"
-            )
         faults = {"no fused image for": folder.missing, "no sample for": folder.surplus}
         found = "; ".join(f"{kind} {_some(them)}" for kind, them in faults.items() if them)
         if found and not (allow_unmatched and folder.paths):
             remedy = "" if not folder.paths else ", or set allow_unmatched to leave them out"
             raise InputError(f"{folder.folder}: {found}; names must match {dataset.name}{remedy}")
         check_images(folder.paths.values())
+    if not common:
+        raise InputError(f"no sample of {dataset.name} has a fused image in every folder")
     return opened
 
 
-def _open(folder: Path, dataset: FusionDataset) -> FusedFolder:
+def _method_names(folders: list[Path]) -> list[str]:
+    """The folders' names; with those of their parents where they are equal (method/TNO)."""
+    names = [folder.name or folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [f"{folder.resolve().parent.name}/{folder.resolve().name}" for folder in folders]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two --fused folders are called {name}, as methods are; rename one")
+    return names
+
+
+def _open(folder: Path, name: str, dataset: FusionDataset) -> FusedFolder:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; set fused to folders of fused images")
     files: dict[str, Path] = {}
@@ -106,7 +118,7 @@ def _open(folder: Path, dataset: FusionDataset) -> FusedFolder:
     for index, path in paths.items():
         _check_size(path, dataset, index)
     return FusedFolder(
-        name=folder.resolve().name,
+        name=name,
         folder=folder,
         paths=paths,
         missing=[name for index, name in enumerate(dataset.ids) if index not in paths],

@@ -49,7 +49,7 @@ def make_manifest(
         title=f"{len(listing.samples)} samples of {Path(root).resolve().name}",
         task=task,
         layout=listing.layout,
-        origin="not stated",
+        origin="whoever made it",
         terms="not stated",
         sources=names,
         reference=reference,

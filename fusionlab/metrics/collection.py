@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fusionlab.errors import InputError
 from fusionlab.metrics.base import (
     ImageMean,
     check_range,
@@ -24,15 +25,22 @@ class FusionMetrics(PerImageValues):
     image whose index was seen before counts once.
 
     Args:
-        metrics: A preset (``open_metrics``) or metrics, in the order of the table.
+        metrics: A preset, or metrics in the order of the table, by name as for ``open_metrics``
+            (``"EI:mefb"``) or made.
 
     Raises:
-        InputError: If there is no such preset.
+        InputError: If there is no such preset or metric.
         ValueError: If there is no metric, or one is named twice.
     """
 
-    def __init__(self, metrics: str | Sequence[ImageMean] = "ttd") -> None:
-        opened = open_metrics(metrics) if isinstance(metrics, str) else list(metrics)
+    def __init__(self, metrics: str | Sequence[str | ImageMean] = "ttd") -> None:
+        if isinstance(metrics, str):
+            opened = open_metrics(metrics)
+        else:
+            opened = [
+                open_metrics(names=[metric])[0] if isinstance(metric, str) else metric
+                for metric in metrics
+            ]
         super().__init__(column_names(opened))
         self.metrics = tuple(opened)
 
@@ -41,6 +49,20 @@ class FusionMetrics(PerImageValues):
         """Smallest height and width that every metric accepts."""
         return max(metric.minimum_size for metric in self.metrics)
 
+    def check_image(self, name: str, height: int, width: int) -> None:
+        """Refuse an image that a metric cannot measure.
+
+        Raises:
+            InputError: Naming the image and the metric that needs most.
+        """
+        if min(height, width) < self.minimum_size:
+            neediest = max(self.metrics, key=lambda metric: metric.minimum_size)
+            raise InputError(
+                f"{name} is {width}x{height} pixels, {neediest.name} needs "
+                f"{self.minimum_size}x{self.minimum_size}; leave it out, or choose metrics.names "
+                "without that metric"
+            )
+
     @property
     def conventions(self) -> dict[str, str]:
         """What each metric computes, in one line, by short name."""
@@ -48,6 +70,15 @@ class FusionMetrics(PerImageValues):
             name: f"{metric.convention_name}: {metric.convention}"
             for name, metric in self.metrics_by_name().items()
         }
+
+    @property
+    def forms(self) -> str:
+        """The conventions in a few words, for the head of a table."""
+        used = [metric.convention_name for metric in self.metrics]
+        if len(set(used)) == 1:
+            return f"{used[0]} convention"
+        forms = [f"{metric.name}:{metric.convention_name}" for metric in self.metrics]
+        return f"conventions {' '.join(forms)}"
 
     def metrics_by_name(self) -> dict[str, ImageMean]:
         """The metrics by the names of their columns."""

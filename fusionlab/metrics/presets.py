@@ -26,12 +26,17 @@ def open_metrics(preset: str = "ttd", names: Sequence[str] | None = None) -> lis
         names: Instead of a preset: ``EN``, or with a convention ``EI:mefb``, case-folded.
 
     Raises:
-        InputError: If there is no such preset, metric or convention, or no name at all.
+        InputError: If there is no such preset, metric or convention, no name at all, or one twice.
     """
     if names is not None:
         if not names:
             raise InputError("metrics.names is empty; name some, or leave it out for a preset")
-        return [_named(name) for name in names]
+        metrics = [_named(name) for name in names]
+        forms = [(metric.name, metric.convention_name) for metric in metrics]
+        for form in forms:
+            if forms.count(form) > 1:
+                raise InputError(f"metrics.names has {':'.join(form)} twice; take one out")
+        return metrics
     if preset == "all":
         return [metric() for metric in METRICS.values()]
     if preset not in PRESETS:

@@ -52,18 +52,20 @@ def evaluate(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
-    if settings.fused:
+    if settings.get("fused") is not None:
         from fusionlab.programs.score import score
 
         return score(settings, config)
-    if settings.resume:
+    if settings.get("allow_unmatched"):
+        raise InputError("allow_unmatched is for scoring; set fused too, or leave it out")
+    if settings.get("resume"):
         raise InputError("only scoring (fused) can be resumed; run the evaluation again")
     L.seed_everything(settings.seed, verbose=False)
     checkpoint = settings.network.checkpoint or BUNDLED
     network = create_network(settings.network.name, checkpoint, **settings.network.options)
     datasets = open_datasets(settings.data, network)
     metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
-    check_datasets(datasets, FusionMetrics(metrics).minimum_size)
+    check_datasets(datasets, FusionMetrics(metrics))
     check_source_counts(datasets, network)
     module = FusionModule(network, ttd=settings.ttd, stretch=settings.network.stretch)
     module.score_on(datasets, metrics)
@@ -99,12 +101,12 @@ def open_data(
     ]
 
 
-def check_datasets(datasets: list[FusionDataset], smallest: int) -> None:
+def check_datasets(datasets: list[FusionDataset], metrics: FusionMetrics) -> None:
     """Find unusable images before anything is computed; say what was found and what ignored.
 
     Args:
         datasets: What is to be evaluated.
-        smallest: Least height and width that every metric accepts.
+        metrics: What will be measured.
 
     Raises:
         InputError: Naming the first file that is broken or too small for a metric.
@@ -114,11 +116,7 @@ def check_datasets(datasets: list[FusionDataset], smallest: int) -> None:
             if len(f".{name}-{max(sources, key=len)}.png.partial".encode()) > LONGEST_NAME:
                 raise InputError(f"{name} in {dataset.name} is too long a name; shorten it")
         for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
-            if min(height, width) < smallest:
-                raise InputError(
-                    f"{name} in {dataset.name} is {width}x{height} pixels, the metrics need "
-                    f"{smallest}x{smallest}; leave it out"
-                )
+            metrics.check_image(f"{name} in {dataset.name}", height, width)
         if isinstance(dataset, FolderDataset):
             dataset.check_files()
             note(dataset.found())
@@ -190,6 +188,7 @@ def show(module: FusionModule, evaluated: list[tuple[FusionDataset, Scores]]) ->
             f"TTD: {ttd['loss']} loss, temperature {ttd['temperature']:g}, {ttd['form']}, "
             f"{ttd['normalization']}, {ttd['correlation']} correlation"
         )
+    print(f"metrics: {module.boards[0].forms}")
     print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
     for dataset, scores in evaluated:
         count = len(scores.indices["static"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -30,6 +31,7 @@ from fusionlab.report.comparison import MethodScores, comparison_tables, summary
 from fusionlab.report.images import write_whole
 from fusionlab.report.results import write_json
 from fusionlab.report.rows import RowFile
+from fusionlab.settings import Network
 
 ROWS = "per_image.csv"
 
@@ -59,7 +61,7 @@ def score(settings: Namespace, config: str) -> Path:
     check_settings(settings)
     metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
     (dataset,) = open_data(settings.data, frozenset(), (1, 3))
-    check_datasets([dataset], FusionMetrics(metrics).minimum_size)
+    check_datasets([dataset], FusionMetrics(metrics))
     folders = open_fused(settings.fused, dataset, settings.allow_unmatched)
     for note in (note for folder in folders for note in folder.notes()):
         print(note, file=sys.stderr)
@@ -67,7 +69,7 @@ def score(settings: Namespace, config: str) -> Path:
     make(folder)
     if not settings.resume:
         write_whole(folder / "config.yaml", config.encode())
-    columns = tuple(FusionMetrics(metrics).names)
+    columns = [f"{metric.name}:{metric.convention_name}" for metric in metrics]
     rows = RowFile(folder / ROWS, ("method", "id"), columns)
     try:
         _score_all(dataset, folders, metrics, rows, settings.data.workers)
@@ -119,13 +121,17 @@ def _results(
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_prepare, initargs=(dataset, choice)
     ) as pool:
-        yield from zip(tasks, pool.map(_values_of_prepared, tasks), strict=True)
+        try:
+            yield from zip(tasks, pool.map(_values_of_prepared, tasks), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _prepared: list[tuple[FusionDataset, list[ImageMean]]] = []  # in a worker, what it works on
 
 
 def _prepare(dataset: FusionDataset, choice: list[tuple[type[ImageMean], str]]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process
     torch.set_num_threads(1)
     _prepared.append((dataset, [metric(convention) for metric, convention in choice]))
 
@@ -168,6 +174,7 @@ def _report(
     write_json(folder / "summary.json", content)
     print(f"fusionlab {fusionlab.__version__}, commit {provenance()['commit'] or 'unknown'}")
     console = Console()
+    print(f"metrics: {table.forms}")
     for part in comparison_tables(f"{dataset.task.upper()}: {dataset.name}", scores):
         console.print(part)
     print(f"{ROWS} and summary.json: {folder}")
@@ -179,7 +186,18 @@ def check_settings(settings: Namespace) -> None:
     Raises:
         InputError: Naming the first.
     """
-    if settings.ttd is not None:
-        raise InputError("--fused scores images that are there; --ttd has no effect, leave it out")
-    if settings.network.checkpoint is not None:
-        raise InputError("--fused needs no network; leave network.checkpoint out")
+    if not settings.fused:
+        raise InputError("fused names no folder; give some, or leave it out")
+    if settings.data.root is None and settings.data.task is None:
+        raise InputError("--fused needs data.root, the folder of what was fused")
+    unread = {
+        "ttd": settings.ttd is not None,
+        "network": settings.network != Network(),
+        "trainer.limit_test_batches": repr(settings.trainer.limit_test_batches) != "1.0",
+        "trainer.fast_dev_run": settings.trainer.fast_dev_run,
+        "data.colour": settings.data.colour != "auto",
+        "data.batch_size": settings.data.batch_size != 1,
+    }
+    for name, given in unread.items():
+        if given:
+            raise InputError(f"--fused scores images that are there and ignores {name}; unset it")

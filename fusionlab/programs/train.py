@@ -62,7 +62,7 @@ def train_fusion(settings: Namespace, config: str) -> Path:
         settings.data.task = BUILT_IN_TASKS[objective.material]
     datasets = open_datasets(settings.data, network)
     metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
-    check_datasets(datasets, FusionMetrics(metrics).minimum_size)
+    check_datasets(datasets, FusionMetrics(metrics))
     check_source_counts(datasets, network)
     groups = objective.parameter_groups(network)
     _check_settings(settings, network, groups)

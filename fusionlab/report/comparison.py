@@ -14,9 +14,9 @@ from scipy.stats import rankdata, wilcoxon
 
 from fusionlab.metrics.base import ImageMean
 from fusionlab.report.statistics import cost
-from fusionlab.report.table import ARROWS, number
+from fusionlab.report.table import ARROWS, WIDTH, number
 
-WIDTH = 80  # of a terminal
+LONGEST_METHOD = 36  # characters of a method's name that are shown
 LEVEL = 0.05  # of significance, after Holm's correction
 
 
@@ -64,8 +64,13 @@ class MethodScores:
         return np.array([[_mean(column) for column in method.T] for method in ranks])
 
     def best(self) -> np.ndarray:
-        """(K,): the method with the best mean rank; the first of equals."""
-        return np.nan_to_num(self.mean_ranks(), nan=np.inf).argmin(0)
+        """(K,): the method with the best mean rank; the first of equals; −1 if none has one."""
+        ranks = self.mean_ranks()
+        return np.where(np.isnan(ranks).all(0), -1, np.nan_to_num(ranks, nan=np.inf).argmin(0))
+
+    def counts(self) -> np.ndarray:
+        """(L, K): images for which the metric is defined."""
+        return (~np.isnan(self.values)).sum(1)
 
     def p_values(self) -> np.ndarray:
         """(L, K): of each method against the best, paired, with Holm's correction; NaN for it.
@@ -74,6 +79,8 @@ class MethodScores:
         """
         found = np.full((len(self.methods), len(self.metrics)), np.nan)
         for k, (best, metric) in enumerate(zip(self.best(), self.metrics.values(), strict=True)):
+            if best < 0:
+                continue
             others = [row for row in range(len(self.methods)) if row != best]
             costs = cost(self.values[:, :, k], metric.higher_is_better)
             raw = [_wilcoxon(costs[best], costs[row]) for row in others]
@@ -101,9 +108,17 @@ def comparison_tables(title: str, scores: MethodScores) -> list[Text | Table]:
     if several:
         overall = np.array([_mean(row) for row in scores.mean_ranks()])
         columns.append(("rank↓", [number(rank) for rank in overall]))
-    count = f"{len(scores.ids)} images"
+    count = "1 image" if len(scores.ids) == 1 else f"{len(scores.ids)} images"
     found: list[Text | Table] = [Text(f"{title}, {count}", style="bold")]
     found += [_table(scores.methods, part) for part in _parts(columns, scores.methods)]
+    partial = [
+        f"{name} of {method} {defined} of {len(scores.ids)}"
+        for method, row in zip(scores.methods, scores.counts(), strict=True)
+        for name, defined in zip(scores.metrics, row, strict=True)
+        if 0 < defined < len(scores.ids)
+    ]
+    if partial:
+        found.append(Text(f"mean over fewer images: {', '.join(partial)}"))
     if several:
         found.append(
             Text(
@@ -126,6 +141,7 @@ def summary(scores: MethodScores) -> dict[str, Any]:
     return {
         "images": len(scores.ids),
         "ids": scores.ids,
+        "images_defined": by_name(scores.counts()),
         "means": by_name(scores.means()),
         "mean_ranks": by_name(scores.mean_ranks()),
         "p_against_best": by_name(scores.p_values()),
@@ -136,7 +152,7 @@ def _parts(
     columns: list[tuple[str, list[str]]], methods: list[str]
 ) -> list[list[tuple[str, list[str]]]]:
     """The columns in groups that fit beside the names of the methods."""
-    names = min(20, max(map(len, methods)))
+    names = min(LONGEST_METHOD, max(map(len, methods)))
     parts: list[list[tuple[str, list[str]]]] = [[]]
     used = names
     for column in columns:
@@ -152,7 +168,7 @@ def _parts(
 def _table(methods: list[str], columns: list[tuple[str, list[str]]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding = (0, 0, 0, 0)
-    table.add_column("", no_wrap=True, max_width=20, overflow="ellipsis")
+    table.add_column("", no_wrap=True, max_width=LONGEST_METHOD, overflow="ellipsis")
     for heading, _ in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for row, method in enumerate(methods):

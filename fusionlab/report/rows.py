@@ -20,18 +20,23 @@ class RowFile:
         columns: Columns of values; NaN is written as ``nan``.
 
     Raises:
-        InputError: If the file has other columns.
+        InputError: If the file has other columns, or a damaged row.
     """
 
     def __init__(self, path: Path, key: Sequence[str], columns: Sequence[str]) -> None:
         self.path, self.key, self.columns = path, tuple(key), tuple(columns)
         heading = [*self.key, *self.columns]
-        if not path.exists():
+        if path.exists():
+            self._drop_incomplete_row()
+        if not path.exists() or path.stat().st_size == 0:
             self._append(heading)
-        self._drop_incomplete_row()
         with path.open(newline="", encoding="utf-8") as file:
-            if next(csv.reader(file), None) != heading:
-                raise InputError(f"{path} has other columns than this run; start a new one")
+            lines = list(csv.reader(file))
+        if lines[0] != heading:
+            raise InputError(f"{path} has other columns than this run; start a new one")
+        for number, line in enumerate(lines, 1):
+            if len(line) != len(heading):
+                raise InputError(f"line {number} of {path} is damaged; take it out, or start anew")
 
     def append(self, key: Sequence[str], values: Sequence[float]) -> None:
         """Write one row and bring it to disk."""

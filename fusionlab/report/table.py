@@ -13,7 +13,8 @@ from fusionlab.report.statistics import Comparison, compare
 from fusionlab.training.scoreboard import ALONE, Scores
 
 ARROWS = {True: "↑", False: "↓", None: "→0"}  # direction of a metric; None is best at 0
-SIDE_BY_SIDE = 8  # metrics that fit into 80 columns
+ROW_NAMES, NUMBER, TIME = 13, 6, 6  # widths of columns: names of rows, a value, milliseconds
+WIDTH = 80  # of a terminal
 TRUTH = "_truth"  # ending of names, not repeated in a table whose title says it
 
 
@@ -32,7 +33,7 @@ def tables(title: str, network: str, scores: Scores) -> list[Text | Table]:
     """Title and table of the fusion metrics and, where there is one, of the ground truth."""
     truth = scores.truth_metrics
     fusion = [name for name in scores.metrics if name not in truth]
-    parts = [fusion[k : k + SIDE_BY_SIDE] for k in range(0, len(fusion), SIDE_BY_SIDE)]
+    parts = _side_by_side(fusion)
     found: list[Text | Table] = [Text(title, style="bold")]
     found += [_table(network, scores, part, timed=part is parts[-1]) for part in parts]
     partial = [_defined(name, scores) for name in fusion if _defined(name, scores)]
@@ -43,10 +44,24 @@ def tables(title: str, network: str, scores: Scores) -> list[Text | Table]:
     return found
 
 
+def _side_by_side(metrics: list[str]) -> list[list[str]]:
+    """The metrics in groups that fit into 80 columns beside the rows' names and the time."""
+    parts: list[list[str]] = [[]]
+    used = ROW_NAMES + TIME
+    for name in metrics:
+        width = 1 + max(NUMBER, len(name) + 1)  # with its arrow
+        if parts[-1] and used + width > WIDTH - 2:
+            parts.append([])
+            used = ROW_NAMES + TIME
+        parts[-1].append(name)
+        used += width
+    return parts
+
+
 def _table(network: str, scores: Scores, metrics: list[str], timed: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
-    table.add_column("", no_wrap=True, max_width=13, overflow="ellipsis")
+    table.add_column("", no_wrap=True, max_width=ROW_NAMES, overflow="ellipsis")
     for name in metrics:
         arrow = ARROWS[scores.higher_is_better[name]]
         table.add_column(name.removesuffix(TRUTH) + arrow, justify="right", no_wrap=True)

@@ -96,6 +96,11 @@ class Scoreboard:
             for m, name in enumerate(names):
                 self.update(source_row(name), sample["grey"][:, m], sample)
 
+    @property
+    def forms(self) -> str:
+        """The conventions of the fusion metrics in a few words."""
+        return self.fusion[0].forms
+
     def conventions(self) -> dict[str, str]:
         """What each metric computes, in one line, by the name of its column."""
         tables = [*self.fusion[:1], *self.truth[:1]]

@@ -35,6 +35,17 @@ def test_undefined_values_have_no_rank():
     assert np.isnan(nothing.mean_ranks()).all()
     assert np.isnan(nothing.means()).all()
     assert np.isnan(nothing.p_values()).all()
+    assert nothing.best().tolist() == [-1]
+
+
+def test_what_is_undefined_is_not_starred_and_what_is_partial_is_said():
+    scores = method_scores(
+        [[[np.nan, 1.0], [np.nan, 2.0]], [[np.nan, np.nan], [np.nan, 3.0]]], {"SCD": UP, "EN": UP}
+    )
+    printed = [str(part) for part in comparison_tables("VIF", scores)]
+    assert any("EN of b 1 of 2" in part for part in printed)
+    (table,) = [part for part in comparison_tables("VIF", scores) if hasattr(part, "columns")]
+    assert list(table.columns[1].cells) == ["–", "–"]
 
 
 def test_p_values_are_wilcoxons_with_holms_correction():

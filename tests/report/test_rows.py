@@ -33,3 +33,14 @@ def test_other_columns_are_refused(tmp_path):
     RowFile(tmp_path / "rows.csv", ("id",), ("EN",))
     with pytest.raises(InputError, match="other columns"):
         RowFile(tmp_path / "rows.csv", ("id",), ("SD",))
+
+
+def test_a_heading_cut_off_is_written_again(tmp_path):
+    (tmp_path / "rows.csv").write_text("id,E")
+    assert RowFile(tmp_path / "rows.csv", ("id",), ("EN",)).keys() == set()
+
+
+def test_a_damaged_row_is_named(tmp_path):
+    (tmp_path / "rows.csv").write_text("id,EN\n01,2.0\n02\n")
+    with pytest.raises(InputError, match="line 3 of"):
+        RowFile(tmp_path / "rows.csv", ("id",), ("EN",))
