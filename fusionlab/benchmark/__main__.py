@@ -1,18 +1,21 @@
-"""Speed, as ratios measured side by side in one run.
+"""Speed of networks, as ratios measured side by side in one run.
 
 Each pair of programs runs alternately, so that whatever else the machine does slows both; the
-median of the ratios of neighbouring runs is printed, with the number of threads.
+median of the ratios of neighbouring runs is printed, with the number of threads. With "metrics"
+as the first argument, the speed and memory of metrics: see "metrics --help".
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from fusionlab.benchmark import metrics
 from fusionlab.benchmark.memory import peak_memory
 from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
 from fusionlab.benchmark.timing import interleaved
@@ -24,6 +27,14 @@ MEMORY_SIZE = (480, 640)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["metrics"]:
+        metrics.main(arguments[1:])
+    else:
+        _compare_networks(arguments)
+
+
+def _compare_networks(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m fusionlab.benchmark", description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     parser.add_argument("--pairs", type=int, default=9, help="interleaved pairs, at least 5")

@@ -1,15 +1,17 @@
-"""Peak memory of one pass, each measured in a fresh process."""
+"""Peak memory of one pass, or of metrics over many images, each measured in a fresh process."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
-from fusionlab.benchmark.programs import build, random_sources
+from fusionlab.benchmark.programs import build, random_sources, random_triples
+from fusionlab.metrics import FusionMetrics
 
 STATUS = Path("/proc/self/status")
 WARM_UP = 32  # height and width of the pass that loads libraries and kernels
@@ -53,6 +55,41 @@ def _measure(name: str, program: str, height: int, width: int, device: str, thre
     before = _resident("VmRSS")
     run(sources)
     return (_resident("VmHWM") - before) / 2**10
+
+
+def peak_memory_over_images(
+    preset: str, height: int, width: int, counts: Sequence[int], threads: int
+) -> list[float]:
+    """MiB that metrics need beyond what the process holds after one image, at some later ones.
+
+    Args:
+        preset: Of the metrics.
+        height: Of the images.
+        width: Of the images.
+        counts: After how many images, in ascending order.
+        threads: CPU threads.
+
+    Raises:
+        OSError: If the system is not Linux.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(_measure_images, preset, height, width, counts, threads).result()
+
+
+@torch.inference_mode()
+def _measure_images(
+    preset: str, height: int, width: int, counts: Sequence[int], threads: int
+) -> list[float]:
+    torch.set_num_threads(threads)
+    metrics = FusionMetrics(preset)
+    metrics.update(*random_triples(height, width, 1))
+    before = _resident("VmRSS")
+    peaks = {}
+    for count in range(1, counts[-1] + 1):
+        metrics.update(*random_triples(height, width, 1, seed=count))
+        if count in counts:
+            peaks[count] = (_resident("VmHWM") - before) / 2**10
+    return [peaks[count] for count in counts]
 
 
 def _resident(entry: str) -> int:

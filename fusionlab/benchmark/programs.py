@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from fusionlab.benchmark.cddfuse import authors_cddfuse
 from fusionlab.benchmark.ifcnn import AuthorsIFCNN
@@ -57,6 +58,16 @@ def random_sources(height: int, width: int, device: str = "cpu") -> Tensor:
     """Two luma sources, (1, 2, 1, H, W), from a fixed seed."""
     generator = torch.Generator().manual_seed(0)
     return torch.rand(1, 2, 1, height, width, generator=generator).to(device)
+
+
+def random_triples(height: int, width: int, batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """8-bit images, (B, 1, H, W), fused from two smooth and noisy sources, (B, 2, 1, H, W)."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(2 * batch, 1, 8, 8, generator=generator)
+    smooth = interpolate(coarse, (height, width), mode="bicubic")
+    noise = 0.1 * torch.rand(smooth.shape, generator=generator)
+    sources = (255 * (smooth + noise)).clamp(0, 255).round().unflatten(0, (batch, 2))
+    return sources.mean(dim=1).round(), sources
 
 
 def luma(image: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ class CovarianceSimilarity(ImageMean):
         "thfylsty": Convention("as zhengliu", {"outside": "quality", "flat_windows": "rounding"}),
     }
     higher_is_better = True
-    is_differentiable = False
+    is_differentiable = True
     minimum_size = WINDOW
     source_count = 2
 

@@ -4,7 +4,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from fusionlab.metrics.base import (
     Convention,
@@ -15,7 +14,8 @@ from fusionlab.metrics.base import (
 )
 from fusionlab.metrics.features import FEATURES
 
-CHUNK = 4096  # windows at a time: their joint densities of 81 cells each stay in the cache
+CHUNK = 8192  # windows at a time, as many as stay in the cache with a row of the joint density
+TINY = torch.finfo(torch.float32).tiny  # whose logarithm is finite
 
 
 def feature_mutual_information(
@@ -53,58 +53,93 @@ def feature_mutual_information(
     check_size("FMI", window, fused)
     if feature not in FEATURES:
         raise ValueError(f"feature must be {', '.join(FEATURES)}, got {feature!r}")
-    x = _windows(FEATURES[feature](sources).squeeze(2), window)  # (B, M, H', W', window²)
-    f = _windows(FEATURES[feature](fused), window).expand_as(x)
-    chunks = zip(x.flatten(0, 3).split(CHUNK), f.flatten(0, 3).split(CHUNK), strict=True)
-    scores = torch.cat([_normalised_information(*chunk) for chunk in chunks])
-    return pixel_mean(scores.view(x.shape[:-1])).mean(dim=1)
+    x, f = (FEATURES[feature](images.detach()) for images in (sources.squeeze(2), fused))
+    f = f.expand_as(x)  # or the strides of what both give would not be those of a row
+    height, width = (size - window + 1 for size in x.shape[-2:])
+    step = max(1, CHUNK // (x.shape[1] * width))
+    bands = [slice(top, min(top + step, height) + window - 1) for top in range(0, height, step)]
+    scores = [
+        _normalised_information(
+            _windows(x[..., band, :], window), _windows(f[..., band, :], window)
+        )
+        for band in bands
+    ]
+    return pixel_mean(torch.cat(scores, dim=-2)).mean(dim=1)
 
 
 def _windows(feature: Tensor, side: int) -> Tensor:
-    """All windows that fit, (..., H', W', side²), read column by column."""
-    return feature.unfold(-2, side, 1).unfold(-2, side, 1).mT.flatten(-2)
+    """All windows that fit, (side², ..., H', W'), read column by column."""
+    height, width = (size - side + 1 for size in feature.shape[-2:])
+    columns = [feature[..., j : j + width] for j in range(side)]
+    return torch.stack([column[..., i : i + height, :] for column in columns for i in range(side)])
 
 
 def _normalised_information(x: Tensor, f: Tensor) -> Tensor:
-    """2 I / (H + H) of pairs of windows, (N,) of (N, K) and (N, K)."""
+    """2 I / (H + H) of pairs of windows, (...) of (K, ...) each."""
     (p, p_flat), (q, q_flat) = _density(x), _density(f)
-    joint = _joint_density(p, q)
-    marginal = (torch.special.entr(p) + torch.special.entr(q)).sum(dim=1)
-    entropy = -torch.xlogy(joint, joint.abs()).sum(dim=(1, 2))  # the mixture may be negative
+    marginal = _summed(_entropy(p)) + _summed(_entropy(q))
     spikes = marginal == 0
-    share = 2 * (marginal - entropy) / marginal.masked_fill(spikes, 1)
-    equal = (x == f).all(dim=1) | (p_flat & q_flat)
+    share = 2 * (marginal - _joint_entropy(p, q)) / marginal.masked_fill(spikes, 1)
+    equal = (x == f).all(dim=0) | (p_flat & q_flat)
     return share.masked_fill(spikes, 0).masked_fill(equal, 1)
 
 
 def _density(window: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability density, (N, K), and whether the window is flat, (N,)."""
-    low, high = window.aminmax(dim=1, keepdim=True)
+    """Probability density, (K, ...), and whether the window is flat, (...)."""
+    low, high = window.amin(dim=0), window.amax(dim=0)
     flat = high == low
     height = ((window - low) / (high - low).masked_fill(flat, 1)).masked_fill(flat, 1)
-    return height / height.sum(dim=1, keepdim=True), flat.squeeze(1)
+    return height / _summed(height), flat
 
 
-def _joint_density(p: Tensor, q: Tensor) -> Tensor:
-    """Density of the pair, (N, K, K), whose correlation is that of the densities as vectors."""
-    dp, dq = p - p.mean(dim=1, keepdim=True), q - q.mean(dim=1, keepdim=True)
-    scale = (dp.square().sum(dim=1) * dq.square().sum(dim=1)).sqrt()
-    wanted = _ratio((dp * dq).sum(dim=1), scale)
-    below_p, below_q = p.cumsum(dim=1)[:, None, :], q.cumsum(dim=1)[:, :, None]
-    upper, lower = torch.minimum(below_p, below_q), (below_p + below_q - 1).clamp(min=0)
-    bound = torch.where((wanted >= 0)[:, None, None], upper, lower)
-    covariance = (bound - below_p * below_q).sum(dim=(1, 2))  # Hoeffding's formula
-    reached = _ratio(covariance, _spread(p) * _spread(q))
-    weight = _ratio(wanted, reached)[:, None, None]
-    density = pad(bound, (1, 0, 1, 0)).diff(dim=1).diff(dim=2)
-    return weight * density + (1 - weight) * (p[:, None, :] * q[:, :, None])
+def _joint_entropy(p: Tensor, q: Tensor) -> Tensor:
+    """Entropy of the pair whose correlation is that of the densities as vectors.
+
+    A lower Fréchet bound is the upper one of q read backwards.
+    """
+    wanted = _correlation(p, q)
+    q = torch.where(wanted < 0, q.flip(0), q)
+    below_p, below_q = p.cumsum(dim=0), q.cumsum(dim=0)
+    row, other = torch.empty_like(q), torch.empty_like(q)  # of the joint density, used again
+    covariance = -_summed(below_p) * _summed(below_q)  # Hoeffding's formula
+    for below in below_p:
+        covariance += _summed(torch.minimum(below, below_q, out=row))
+    weight = _ratio(wanted.abs(), _ratio(covariance, _spread(p) * _spread(q)))
+    entropy = torch.zeros_like(weight)
+    before_p, before_q = below_p - p, below_q - q
+    for share, before, below in zip((1 - weight) * p, before_p, below_p, strict=True):
+        # the bound's density in a cell: how far two steps of the distributions overlap
+        torch.minimum(below, below_q, out=row).sub_(torch.maximum(before, before_q, out=other))
+        row.clamp_(min=0).mul_(weight).add_(torch.mul(q, share, out=other))
+        entropy += _summed(_entropy(row, out=other))
+    return entropy
+
+
+def _entropy(density: Tensor, out: Tensor | None = None) -> Tensor:
+    """-p log |p|, 0 where p is 0: a mixture may be negative."""
+    return torch.abs(density, out=out).clamp_(min=TINY).log_().mul_(density).neg_()
+
+
+def _correlation(p: Tensor, q: Tensor) -> Tensor:
+    dp, dq = p - _summed(p) / len(p), q - _summed(q) / len(q)
+    scale = (_summed(dp.square()) * _summed(dq.square())).sqrt()
+    return _ratio(_summed(dp * dq), scale)
 
 
 def _spread(p: Tensor) -> Tensor:
-    """Standard deviation of the place under the density, (N,)."""
-    place = torch.arange(1, p.shape[1] + 1, dtype=p.dtype, device=p.device)
-    variance = (p * place.square()).sum(dim=1) - (p * place).sum(dim=1).square()
+    """Standard deviation of the place under the density, (...)."""
+    place = torch.arange(1, p.shape[0] + 1, dtype=p.dtype, device=p.device)
+    place = place.view(-1, *[1] * (p.ndim - 1))
+    variance = _summed(p * place.square()) - _summed(p * place).square()
     return variance.clamp(min=0).sqrt()
+
+
+def _summed(values: Tensor) -> Tensor:
+    """Over the first dimension, one after the other: rounded alike wherever a window stands."""
+    total = values[0] + values[1]
+    for value in values[2:]:
+        total += value
+    return total
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:

@@ -146,7 +146,7 @@ class FusionArtefacts(ImageMean):
         ),
     }
     higher_is_better = False
-    is_differentiable = False
+    is_differentiable = True
     minimum_size = 3
 
     def score(self, fused: Tensor, sources: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class FusionLoss(ImageMean):
         "paper": Convention("Kumar's: Sobel / 8, borders mirrored, weights g^1.5 from g = 2"),
     }
     higher_is_better = False
-    is_differentiable = False
+    is_differentiable = True
     minimum_size = 3
 
     def score(self, fused: Tensor, sources: Tensor) -> Tensor:

@@ -210,7 +210,7 @@ class GradientPreservation(ImageMean):
         "thfylsty_xydeas": _MEAN,
     }
     higher_is_better = True
-    is_differentiable = False
+    is_differentiable = True
     minimum_size = 3
 
     def score(self, fused: Tensor, sources: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from fusionlab.metrics.base import precise
-from fusionlab.metrics.shared import shared
 
 SCALES, ORIENTATIONS = 4, 6
 WAVELENGTH, SPACING = 3.0, 2.1  # of the smallest filter, in pixels; from one scale to the next
@@ -21,9 +20,9 @@ NOISE_DEVIATIONS = 2.0  # above the mean: threshold of what is noise
 OVERESTIMATE = 1.7  # of that threshold for PC_2, says Kovesi
 NARROW, STEEPNESS = 0.5, 10.0  # of the weight that a narrow frequency band loses
 EPSILON = 1e-4
+TINY = torch.finfo(torch.float32).tiny  # in place of an amplitude of 0
 
 
-@shared
 def phase_congruency(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Phase congruency, and the maximum and minimum moment of its covariance.
 
@@ -45,14 +44,14 @@ def phase_congruency(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     energy, amplitude, xx, yy, xy = (torch.zeros_like(images) for _ in range(5))
     for orientation in range(ORIENTATIONS):
         theta = orientation * math.pi / ORIENTATIONS
-        spread = torch.atan2((angle - theta).sin(), (angle - theta).cos())
-        filters = bands * (-(spread.square()) / (2 * ANGULAR_WIDTH**2)).exp()  # (S, H, W)
-        oriented_energy, oriented_amplitude = _oriented(spectrum, filters)
-        energy = energy + oriented_energy
-        amplitude = amplitude + oriented_amplitude
-        congruency = oriented_energy / oriented_amplitude.masked_fill(oriented_amplitude == 0, 1)
-        x, y = congruency * math.cos(theta), congruency * math.sin(theta)
-        xx, yy, xy = xx + x * x, yy + y * y, xy + x * y
+        oriented_energy, oriented_amplitude = _oriented(spectrum, bands * _angular(angle, theta))
+        energy += oriented_energy
+        amplitude += oriented_amplitude
+        congruency = oriented_energy / oriented_amplitude.clamp(min=TINY)
+        square = congruency.square()
+        xx += math.cos(theta) ** 2 * square
+        yy += math.sin(theta) ** 2 * square
+        xy += math.cos(theta) * math.sin(theta) * square
     xx, yy, xy = xx / (ORIENTATIONS / 2), yy / (ORIENTATIONS / 2), xy / ORIENTATIONS
     spread = torch.hypot(xy, xx - yy) + EPSILON
     return energy / (amplitude + EPSILON), (yy + xx + spread) / 2, (yy + xx - spread) / 2
@@ -60,46 +59,62 @@ def phase_congruency(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _oriented(spectrum: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     """Energy in phase above the noise, and summed amplitudes of the scales of an orientation."""
-    responses = [torch.fft.ifft2(spectrum * band) for band in filters]
-    amplitudes = [response.abs() for response in responses]
-    total, amplitude, largest = responses[0], amplitudes[0], amplitudes[0]
-    for response, size in zip(responses[1:], amplitudes[1:], strict=True):
-        total, amplitude = total + response, amplitude + size
-        largest = torch.maximum(largest, size)
-    phase = total / (total.abs() + EPSILON)  # the weighted mean phase, of unit length
-    energy = torch.zeros_like(amplitude)
-    for response in responses:
-        turned = response * phase.conj()  # its real part in phase, its imaginary part out of it
-        energy = energy + turned.real - turned.imag.abs()
-    energy = (energy - _noise_threshold(amplitudes[0], filters)).clamp(min=0)
+    gain = _noise_gain(filters)
+    filters = filters.to(spectrum.dtype)  # a product of two dtypes takes ten times as long
+    maps = [_of_one_image(image, filters, gain) for image in spectrum.flatten(0, 1)]
+    energy, amplitude = (
+        torch.stack(values).view(spectrum.shape) for values in zip(*maps, strict=True)
+    )
+    return energy, amplitude
+
+
+def _of_one_image(spectrum: Tensor, filters: Tensor, noise_gain: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of one spectrum, (H, W); one at a time for the sake of the cache."""
+    responses = torch.fft.ifft2(spectrum * filters)
+    even, odd = responses.real.contiguous(), responses.imag.contiguous()
+    power = even.square().add_(odd.square())
+    threshold = noise_gain * (_median(power[0]) / math.log(2)).sqrt()
+    amplitudes = power.sqrt()
+    amplitude, largest = _summed(amplitudes), amplitudes.amax(dim=0)
+    in_phase, out_of_phase = _summed(even), _summed(odd)  # not yet of unit length
+    across = _summed((even * out_of_phase).sub_(odd * in_phase).abs_())
+    power = in_phase.square() + out_of_phase.square()
+    energy = (power - across) / (power.sqrt() + EPSILON)
+    energy = (energy - threshold).clamp_(min=0)
     width = amplitude / (largest + EPSILON) / SCALES
-    weight = 1 / (1 + ((NARROW - width) * STEEPNESS).exp())
-    return weight * energy, amplitude
+    return ((width - NARROW) * STEEPNESS).sigmoid_() * energy, amplitude
 
 
-def _noise_threshold(smallest: Tensor, filters: Tensor) -> Tensor:
-    """What noise of the power in the smallest scale, by its median, adds to the energy.
+def _summed(maps: Tensor) -> Tensor:
+    """Over the scales, one after the other."""
+    total = maps[0] + maps[1]
+    for values in maps[2:]:
+        total += values
+    return total
+
+
+def _noise_gain(filters: Tensor) -> Tensor:
+    """What noise adds to the energy, per square root of its power in the smallest scale.
 
     The energy of filtered noise of power 1 is that of the sum of the even filters; an even
     filter is the part of a filter that is symmetric in frequency, and its energy is counted there
     (Parseval).
     """
-    power = _median(smallest.square()) / math.log(2) / _total(filters[0].square())
+    combined = _summed(filters)
     # frequency -k stands at index n - k
-    mirrored = filters.flip(-1, -2).roll((1, 1), dims=(-1, -2))
-    even = ((filters + mirrored) / 2).sum(dim=0)
-    rayleigh = (power * _total(even.square())).sqrt()
+    even = (combined + combined.flip(-1, -2).roll((1, 1), dims=(-1, -2))) / 2
+    rayleigh = (_total(even.square()) / _total(filters[0].square())).sqrt()
     mean, deviation = math.sqrt(math.pi / 2), math.sqrt(2 - math.pi / 2)
     return rayleigh * (mean + NOISE_DEVIATIONS * deviation) / OVERESTIMATE
 
 
 def _median(values: Tensor) -> Tensor:
-    """Of each map, (B, M, 1, 1); of an even number the mean of the middle two."""
-    flat = values.flatten(-2)
-    count = flat.shape[-1]
-    low = flat.kthvalue((count + 1) // 2, dim=-1).values
-    high = flat.kthvalue(count // 2 + 1, dim=-1).values
-    return ((low + high) / 2)[..., None, None]
+    """Of an even number the mean of the middle two."""
+    flat = values.flatten()
+    low = flat.median()  # the lower one
+    if flat.numel() % 2 or (flat <= low).sum() > flat.numel() // 2:
+        return low
+    return (low + flat.masked_fill(flat <= low, torch.inf).amin()) / 2
 
 
 def _total(values: Tensor) -> Tensor:
@@ -116,6 +131,13 @@ def _polar_frequency(images: Tensor) -> tuple[Tensor, Tensor]:
     radius = torch.hypot(rows[:, None], columns)
     radius[0, 0] = 1
     return radius, torch.atan2(-rows[:, None].expand_as(radius), columns.expand_as(radius))
+
+
+def _angular(angle: Tensor, theta: float) -> Tensor:
+    """Angular part of the filters of an orientation, (H, W)."""
+    turn = (angle - theta).abs()
+    turn = torch.minimum(turn, 2 * math.pi - turn)
+    return (-(turn.square()) / (2 * ANGULAR_WIDTH**2)).exp()
 
 
 def _log_gabor(radius: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """Local means, variances and covariances, the material of all similarity metrics."""
 
-import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -8,6 +7,7 @@ from torch.nn.functional import pad
 
 from fusionlab.metrics.base import precise
 from fusionlab.metrics.rounding import SIGMA, octave_mean, single_mean
+from fusionlab.metrics.separable import gaussian, normalised, weighted_sum
 from fusionlab.metrics.shared import shared
 
 FLAT = 1e-12  # of the mean square: above what rounding leaves, below one grey level at a corner
@@ -47,10 +47,8 @@ def window_mean(
     if window == "single":
         return single_mean(image, size)
     if window == "uniform":
-        rows = image.unfold(-1, size, 1).sum(dim=-1)
-        return rows.unfold(-2, size, 1).sum(dim=-1) / size**2
-    profile = _gaussian(size)
-    return _weighted_sum(_weighted_sum(image, profile, -1), profile, -2)
+        return _box_sum(_box_sum(image, size, -1), size, -2) / size**2
+    return weighted_sum(image, normalised(gaussian(size, SIGMA)))
 
 
 @shared
@@ -100,23 +98,19 @@ def _square(image: Tensor) -> Tensor:
     return precise(image).square()
 
 
-def _gaussian(size: int) -> list[float]:
-    profile = [math.exp(-((i - size // 2) ** 2) / (2 * SIGMA**2)) for i in range(size)]
-    return [weight / math.fsum(profile) for weight in profile]
-
-
-def _weighted_sum(image: Tensor, profile: list[float], dim: int) -> Tensor:
-    """Correlation with a symmetric profile; sums of products, not ``add`` with ``alpha``.
-
-    That one is rounded once in the middle of a row and twice at its end.
-    """
-    size = len(profile)
+def _box_sum(image: Tensor, size: int, dim: int) -> Tensor:
+    """Sums of ``size`` pixels: of pairs, of pairs of pairs, and so on, as ``size`` is in binary."""
     positions = image.shape[dim] - size + 1
-    total = image.narrow(dim, size // 2, positions) * profile[size // 2]
-    for i in range(size // 2):
-        pair = image.narrow(dim, i, positions) + image.narrow(dim, size - 1 - i, positions)
-        total = total + pair * profile[i]
-    return total
+    parts, offset, width = [], 0, 1
+    while width <= size:
+        if width > 1:
+            length = image.shape[dim] - width // 2
+            image = image.narrow(dim, 0, length) + image.narrow(dim, width // 2, length)
+        if size & width:
+            parts.append(image.narrow(dim, offset, positions))
+            offset += width
+        width *= 2
+    return sum(parts[1:], parts[0])
 
 
 def similarity(

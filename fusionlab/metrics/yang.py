@@ -146,7 +146,7 @@ class AgreementSimilarity(ImageMean):
         ),
     }
     higher_is_better = True
-    is_differentiable = False
+    is_differentiable = True
     minimum_size = WINDOW
     source_count = 2
 

@@ -8,7 +8,6 @@ from torch import Tensor
 from fusionlab.metrics.base import Convention, ImageMean, check_size, check_sources, precise
 from fusionlab.metrics.phase_congruency import phase_congruency
 from fusionlab.metrics.separable import gaussian, normalised, weighted_sum
-from fusionlab.metrics.shared import shared
 
 SMALLEST = 8  # pixels; the fourth filter has a wavelength of 28
 WINDOW = normalised(gaussian(11, 1.5))
@@ -46,10 +45,13 @@ def zhao(fused: Tensor, sources: Tensor) -> Tensor:
     """
     check_sources(fused, sources)
     check_size("Qp", SMALLEST, fused)
-    fused_maps, source_maps = phase_congruency(fused), phase_congruency(_stacked(sources))
+    together = torch.cat([precise(fused), precise(sources).squeeze(2)], dim=1)
+    every_map = phase_congruency(together)
+    fused_maps = [values[:, :1] for values in every_map]
+    source_maps = [values[:, 1:] for values in every_map]
     largest = _of_the_largest_congruency(source_maps)
     maps = [torch.cat(pair, dim=1) for pair in zip(source_maps, largest, strict=True)]
-    mask = maps[0] > FEATURE  # (B, M + 1, H, W)
+    mask = (maps[0] > FEATURE).to(maps[0])  # (B, M + 1, H, W)
     features = mask[:, -1].flatten(1).sum(dim=1)
     flat = fused.flatten(1).amax(dim=1) == fused.flatten(1).amin(dim=1)
     value = (~flat).to(maps[0])
@@ -59,12 +61,7 @@ def zhao(fused: Tensor, sources: Tensor) -> Tensor:
     return value
 
 
-@shared
-def _stacked(sources: Tensor) -> Tensor:
-    return precise(sources).squeeze(2)
-
-
-def _of_the_largest_congruency(maps: tuple[Tensor, ...]) -> list[Tensor]:
+def _of_the_largest_congruency(maps: list[Tensor]) -> list[Tensor]:
     """The maps of the source of largest phase congruency, the last of equals, (B, 1, H, W)."""
     best = [values[:, :1] for values in maps]
     for m in range(1, maps[0].shape[1]):

@@ -74,5 +74,14 @@ def test_the_threshold_of_the_noise_is_that_of_its_filters():
     energy = 2 * power * even.square().sum() + 4 * power * pairs
     deviation = (energy / 2).sqrt()
     expected = deviation * math.sqrt(math.pi / 2) + 2 * ((2 - math.pi / 2) * deviation**2).sqrt()
-    value = module._noise_threshold(smallest, filters)
+    value = module._noise_gain(filters) * (median / math.log(2)).sqrt()
     assert value.item() == pytest.approx(expected.item() / 1.7, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [5, 6])
+def test_the_median_of_an_even_number_is_the_mean_of_the_middle_two(size):
+    from fusionlab.metrics import phase_congruency as module
+
+    values = torch.tensor([7.0, 1.0, 4.0, 9.0, 2.0, 30.0])[:size].view(1, size)
+    assert module._median(values).item() == (4 if size == 5 else 5.5)
+    assert module._median(torch.tensor([[1.0, 2.0, 2.0, 3.0]])).item() == 2

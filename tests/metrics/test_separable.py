@@ -17,10 +17,10 @@ def test_a_normalised_profile_sums_to_one():
 
 
 @pytest.mark.parametrize(("padding", "border"), [("none", 0), ("zeros", 2)])
-def test_it_is_the_convolution_with_the_outer_product(padding, border):
+@pytest.mark.parametrize("profile", [[0.1, 0.5, 0.2, 0.7, -0.3], [0.1, 0.5, 0.2, 0.5, 0.1]])
+def test_it_is_the_correlation_with_the_outer_product(profile, padding, border):
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(2, 1, 9, 8, dtype=torch.float64, generator=generator)
-    profile = [0.1, 0.5, 0.2, 0.7, -0.3]  # not symmetric: correlated, not convolved
     window = torch.tensor(profile, dtype=torch.float64)
     expected = conv2d(image, torch.outer(window, window)[None, None], padding=border)
     torch.testing.assert_close(weighted_sum(image, profile, padding=padding), expected)
