@@ -102,6 +102,15 @@ def joined(rows: list[Tensor] | Tensor, empty: Tensor) -> Tensor:
     return torch.cat(rows) if rows else empty
 
 
+def merge(rows: list[Tensor]) -> None:
+    """Make few large tensors of a state's many small ones.
+
+    Those would leave holes of an image's size in memory between them.
+    """
+    while len(rows) > 1 and len(rows[-2]) <= len(rows[-1]):
+        rows[-2:] = [torch.cat(rows[-2:])]
+
+
 @dataclass(frozen=True)
 class Convention:
     """One of the forms in which a metric is in circulation.
@@ -167,7 +176,9 @@ class ImageMean(Metric):
     def update(self, fused: Tensor, sources: Tensor) -> None:
         """Score and keep a batch: ``fused`` (B, 1, H, W), ``sources`` (B, M, 1, H, W)."""
         check_sources(fused, sources)
-        getattr(self, self.state).append(self.image_scores(fused, sources))
+        rows = getattr(self, self.state)
+        rows.append(self.image_scores(fused, sources))
+        merge(rows)
 
     def compute(self) -> Tensor:
         """Mean over all images, 0-dim."""

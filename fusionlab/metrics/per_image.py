@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from fusionlab.metrics.base import joined, ordered_mean, working_dtype
+from fusionlab.metrics.base import joined, merge, ordered_mean, working_dtype
 
 UNNUMBERED = -1
 
@@ -59,9 +59,7 @@ class PerImageValues(Metric):
             raise ValueError(f"index must be ({batch},) int64 from 0, got {index}")
         values = values.detach().to(working_dtype(values.device))
         self.rows.append(torch.cat([index.to(values)[:, None], values], dim=1))
-        # few large tensors: many small ones leave holes of an image's size in memory between them
-        while len(self.rows) > 1 and len(self.rows[-2]) <= len(self.rows[-1]):
-            self.rows[-2:] = [torch.cat(self.rows[-2:])]
+        merge(self.rows)
 
     def compute(self) -> dict[str, Tensor]:
         """Mean of each column over the images for which it is defined, by name."""

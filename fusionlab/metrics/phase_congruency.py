@@ -6,6 +6,7 @@ of Zhao et al. is computed with in practice.
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -28,20 +29,23 @@ def phase_congruency(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Convention: the image continues periodically; the covariance of the two directions is
     divided by the number of orientations, a quarter of what Kovesi's later version takes.
+    Everything after the forward transform is in single precision, twice as fast.
 
     Args:
         images: Images, (B, M, H, W).
 
     Returns:
-        Three maps, (B, M, H, W): the first from 0 to 1, the moments, strengths of edges and of
-        corners, from -0.00005 to 2. A flat image has none of them.
+        Three maps, (B, M, H, W), in single precision: the first from 0 to 1, the moments,
+        strengths of edges and of corners, from -0.00005 to 2. A flat image has none of them.
     """
     images = precise(images)
     flat = images.amax(dim=(-2, -1), keepdim=True) == images.amin(dim=(-2, -1), keepdim=True)
     spectrum = torch.fft.fft2(images).masked_fill(flat, 0)  # instead of its rounding
     radius, angle = _polar_frequency(images)
     bands = _log_gabor(radius) * _low_pass(images)
-    energy, amplitude, xx, yy, xy = (torch.zeros_like(images) for _ in range(5))
+    energy, amplitude, xx, yy, xy = (
+        torch.zeros(images.shape, device=images.device) for _ in range(5)
+    )
     for orientation in range(ORIENTATIONS):
         theta = orientation * math.pi / ORIENTATIONS
         oriented_energy, oriented_amplitude = _oriented(spectrum, bands * _angular(angle, theta))
@@ -59,8 +63,9 @@ def phase_congruency(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _oriented(spectrum: Tensor, filters: Tensor) -> tuple[Tensor, Tensor]:
     """Energy in phase above the noise, and summed amplitudes of the scales of an orientation."""
-    gain = _noise_gain(filters)
-    filters = filters.to(spectrum.dtype)  # a product of two dtypes takes ten times as long
+    gain = _noise_gain(filters).float()
+    # also because a product of two dtypes takes ten times as long
+    spectrum, filters = spectrum.to(torch.complex64), filters.to(torch.complex64)
     maps = [_of_one_image(image, filters, gain) for image in spectrum.flatten(0, 1)]
     energy, amplitude = (
         torch.stack(values).view(spectrum.shape) for values in zip(*maps, strict=True)
@@ -73,7 +78,8 @@ def _of_one_image(spectrum: Tensor, filters: Tensor, noise_gain: Tensor) -> tupl
     responses = torch.fft.ifft2(spectrum * filters)
     even, odd = responses.real.contiguous(), responses.imag.contiguous()
     power = even.square().add_(odd.square())
-    threshold = noise_gain * (_median(power[0]) / math.log(2)).sqrt()
+    median = float(np.median(power[0].detach().cpu().numpy()))  # PyTorch's takes the lower of two
+    threshold = noise_gain * math.sqrt(median / math.log(2))
     amplitudes = power.sqrt()
     amplitude, largest = _summed(amplitudes), amplitudes.amax(dim=0)
     in_phase, out_of_phase = _summed(even), _summed(odd)  # not yet of unit length
@@ -106,15 +112,6 @@ def _noise_gain(filters: Tensor) -> Tensor:
     rayleigh = (_total(even.square()) / _total(filters[0].square())).sqrt()
     mean, deviation = math.sqrt(math.pi / 2), math.sqrt(2 - math.pi / 2)
     return rayleigh * (mean + NOISE_DEVIATIONS * deviation) / OVERESTIMATE
-
-
-def _median(values: Tensor) -> Tensor:
-    """Of an even number the mean of the middle two."""
-    flat = values.flatten()
-    low = flat.median()  # the lower one
-    if flat.numel() % 2 or (flat <= low).sum() > flat.numel() // 2:
-        return low
-    return (low + flat.masked_fill(flat <= low, torch.inf).amin()) / 2
 
 
 def _total(values: Tensor) -> Tensor:
