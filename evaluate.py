@@ -32,10 +32,17 @@ def main(argv: list[str] | None = None) -> None:
         help="Leave out samples without a fused image, and fused images without a sample.",
     )
     parser.add_argument(
-        "--resume", type=str, help="Folder of a scoring run that is to go on, with its config."
+        "--report",
+        type=bool,
+        default=True,
+        help="Write an HTML report of the evaluation: images, maps, tables and plots.",
+    )
+    parser.add_argument(
+        "--resume", type=str, help="Folder of an interrupted run that is to go on, with its config."
     )
     data = ("root", "name", "split", "task", "layout", "sources", "reference")
-    parser.fixed = ["fused", "allow_unmatched", "metrics", *(f"data.{key}" for key in data)]
+    made = ("network", "ttd", "metrics", "data.colour", "data.batch_size", "seed")
+    parser.fixed = ["fused", "allow_unmatched", *made, *(f"data.{key}" for key in data)]
     run_main(parser, argv, _program)
 
 

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn, Optional
+from typing import Any, Literal, NoReturn, Optional
 
 from jsonargparse import ArgumentParser, Namespace
 
 from fusionlab.errors import InputError
 from fusionlab.settings import TTD, Data, Metrics, Network, Trainer, Training
+
+OF_EVALUATION = {"fused": None, "allow_unmatched": False, "report": True}
 
 
 class Parser(ArgumentParser):
@@ -35,6 +37,8 @@ class Parser(ArgumentParser):
 
 def one_line(message: str) -> str:
     """Jsonargparse's report of a mistake: the key, what it expects, what it got, the remedy."""
+    if message == "'str' object does not support item assignment":
+        return "fused must be a list of folders, [DIR, ...]"  # the only key that is one
     message = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", message)
     message = re.sub(r"(?:a )?<class '(\w+)'>", r"\1", message).replace("a one of", "one of")
     end = r"(?=\n\s+- Expected|\n\s+Subclass types|\n *Given)"
@@ -82,6 +86,28 @@ def new_parser(prog: str, description: str | None) -> Parser:
     parser.add_argument(
         "--output", type=str, default="runs", help="Folder in which each run makes its own."
     )
+    parser.add_argument(
+        "--wandb",
+        type=Optional[Literal["online", "offline", "disabled"]],  # noqa: UP045 (as above)
+        default=None,
+        help="Log to Weights & Biases. Default: online if an account is configured, else offline.",
+    )
+    parser.add_argument(
+        "--quiet",
+        type=bool,
+        default=False,
+        nargs="?",
+        const=True,
+        help="Print the results only: no progress bar, no notes.",
+    )
+    parser.add_argument(
+        "--json",
+        type=bool,
+        default=False,
+        nargs="?",
+        const=True,
+        help="Print the summary as JSON in place of the tables.",
+    )
     return parser
 
 
@@ -107,15 +133,14 @@ def main(
     except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
         parser.error(str(mistake))
     config.pop("resume", None)  # the next program could not read it
-    for key in ("fused", "allow_unmatched"):
-        if not config.get(key):
+    for key, default in OF_EVALUATION.items():
+        if config.get(key, default) == default:
             config.pop(key, None)  # train.py has no such option
     if settings.ttd is not None:
         config.ttd = Namespace(**asdict(settings.ttd))  # with what the preset filled in
     text = parser.dump(config, skip_validation=True, skip_unset=False)
-    program = run()
     try:
-        program(settings, text)
+        run()(settings, text)
     except InputError as mistake:
         parser.error(str(mistake).rpartition("InputError: ")[2])  # after a worker's traceback
     except KeyboardInterrupt:

@@ -15,6 +15,12 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_tracking(monkeypatch) -> None:
+    """Only the tests of tracking track."""
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Tests use tiny images: threads cost more than they give, most of all on a busy machine."""

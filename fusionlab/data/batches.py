@@ -24,10 +24,17 @@ class SameShapeBatches(Sampler[list[int]]):
         batch_size: Most samples in a batch.
         rank: Number of this process.
         world_size: Number of processes.
+        done: Samples that need not come again. A batch of them only is left out, unless a process
+            would have none.
     """
 
     def __init__(
-        self, dataset: FusionDataset, batch_size: int, rank: int = 0, world_size: int = 1
+        self,
+        dataset: FusionDataset,
+        batch_size: int,
+        rank: int = 0,
+        world_size: int = 1,
+        done: set[int] | frozenset[int] = frozenset(),
     ) -> None:
         groups: dict[tuple[int, tuple[int, int]], list[int]] = {}
         for index, (names, size) in enumerate(
@@ -39,7 +46,9 @@ class SameShapeBatches(Sampler[list[int]]):
             for group in groups.values()
             for start in range(0, len(group), batch_size)
         ]
-        self.batches = sorted(batches)[rank::world_size]
+        batches = sorted(batches, key=lambda batch: (done.issuperset(batch), batch))
+        left = sum(not done.issuperset(batch) for batch in batches)
+        self.batches = batches[: max(left, world_size)][rank::world_size]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)
@@ -107,8 +116,13 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def evaluation_loader(
-    dataset: FusionDataset, batch_size: int, workers: int, rank: int = 0, world_size: int = 1
+    dataset: FusionDataset,
+    batch_size: int,
+    workers: int,
+    rank: int = 0,
+    world_size: int = 1,
+    done: set[int] | frozenset[int] = frozenset(),
 ) -> DataLoader:
-    """Every sample once, over all processes together, in batches of equal shape."""
-    batches = SameShapeBatches(dataset, batch_size, rank, world_size)
+    """Every sample that is not done once, over all processes, in batches of equal shape."""
+    batches = SameShapeBatches(dataset, batch_size, rank, world_size, done)
     return DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=collate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import lightning as L
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,6 +24,7 @@ class FusionData(L.LightningDataModule):
         material: What to learn from.
         training: The ``training`` group of the config; needed with material.
         seed: Of the order in which the material comes.
+        done: By data set, the samples that an interrupted evaluation has scored.
     """
 
     def __init__(
@@ -31,9 +34,11 @@ class FusionData(L.LightningDataModule):
         material: Dataset | None = None,
         training: Training | None = None,
         seed: int = 0,
+        done: Sequence[set[int]] | None = None,
     ) -> None:
         super().__init__()
         self.datasets, self.settings = datasets, settings
+        self.done = done
         self.material, self.training, self.seed = material, training, seed
 
     def train_dataloader(self) -> DataLoader:
@@ -44,15 +49,18 @@ class FusionData(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         """The first data set."""
-        return self._loader(self.datasets[0])
+        return self._loader(self.datasets[0], set())
 
     def test_dataloader(self) -> list[DataLoader]:
         """Every data set."""
-        return [self._loader(dataset) for dataset in self.datasets]
+        done = self.done or [set()] * len(self.datasets)
+        return [self._loader(*pair) for pair in zip(self.datasets, done, strict=True)]
 
-    def _loader(self, dataset: FusionDataset) -> DataLoader:
+    def _loader(self, dataset: FusionDataset, done: set[int]) -> DataLoader:
         settings = self.settings
-        return evaluation_loader(dataset, settings.batch_size, settings.workers, *self._place())
+        return evaluation_loader(
+            dataset, settings.batch_size, settings.workers, *self._place(), done
+        )
 
     def _place(self) -> tuple[int, int]:
         assert self.trainer is not None

@@ -99,11 +99,15 @@ class FusionMetrics(PerImageValues):
             ValueError: If a shape does not fit, a value leaves [0, 255], or an image is smaller
                 than a metric needs.
         """
+        super().update(self.image_values(fused, sources), index)
+
+    def image_values(self, fused: Tensor, sources: Tensor) -> Tensor:
+        """Every metric of every image of a batch, (B, K), as :meth:`update` keeps them."""
         check_sources(fused, sources)
         check_range(fused=fused, sources=sources)
         batch, source_count = sources.shape[:2]
         rows = [self._row(fused[k : k + 1], sources[k : k + 1], source_count) for k in range(batch)]
-        super().update(torch.cat(rows), index)
+        return torch.cat(rows)
 
     def _row(self, fused: Tensor, sources: Tensor, source_count: int) -> Tensor:
         """Every metric of one image, (1, K)."""

@@ -6,8 +6,17 @@ import sys
 
 from lightning.pytorch.utilities import rank_zero_only
 
+_shown = True
+
+
+def show_notes(shown: bool) -> None:
+    """Whether :func:`note` prints from now on: what ``--quiet`` decides."""
+    global _shown  # a program decides once, for all that it calls
+    _shown = shown
+
 
 @rank_zero_only
 def note(line: str) -> None:
     """Print a line on stderr, once for all processes."""
-    print(line, file=sys.stderr)
+    if _shown:
+        print(line, file=sys.stderr)

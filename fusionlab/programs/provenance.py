@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import fusionlab
 _PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-image")
 
 
+@cache
 def provenance() -> dict[str, Any]:
     """Versions, the commit of the checkout (None outside one), and the platform."""
     return {

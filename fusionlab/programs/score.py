@@ -24,7 +24,7 @@ from fusionlab.data.images import read_image
 from fusionlab.errors import InputError
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.metrics.base import ImageMean
-from fusionlab.programs.evaluate import check_datasets, open_data
+from fusionlab.programs.inputs import check_datasets, open_data
 from fusionlab.programs.provenance import provenance
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.report.comparison import MethodScores, comparison_tables, summary
@@ -121,8 +121,12 @@ def _results(
     with ProcessPoolExecutor(
         workers, get_context("spawn"), initializer=_prepare, initargs=(dataset, choice)
     ) as pool:
+        # Ctrl-C is for this process; others inherit what is ignored while they start
+        interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        values = pool.map(_values_of_prepared, tasks)
+        signal.signal(signal.SIGINT, interrupted)
         try:
-            yield from zip(tasks, pool.map(_values_of_prepared, tasks), strict=True)
+            yield from zip(tasks, values, strict=True)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -131,7 +135,6 @@ _prepared: list[tuple[FusionDataset, list[ImageMean]]] = []  # in a worker, what
 
 
 def _prepare(dataset: FusionDataset, choice: list[tuple[type[ImageMean], str]]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process
     torch.set_num_threads(1)
     _prepared.append((dataset, [metric(convention) for metric, convention in choice]))
 

@@ -16,17 +16,16 @@ from fusionlab.losses.base import ParameterGroup
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
-from fusionlab.programs.evaluate import (
+from fusionlab.programs.fitting import Fitting
+from fusionlab.programs.illumination import train_illumination
+from fusionlab.programs.inputs import (
     check_datasets,
     check_share,
     check_source_counts,
     open_datasets,
-    show,
-    write_results,
 )
-from fusionlab.programs.fitting import Fitting
-from fusionlab.programs.illumination import train_illumination
 from fusionlab.programs.material import open_material
+from fusionlab.programs.outcome import print_json, show, write_results
 from fusionlab.settings import Task
 from fusionlab.training.batch_norm import HoldBatchNorm
 from fusionlab.training.module import FusionModule
@@ -88,9 +87,12 @@ def train_fusion(settings: Namespace, config: str) -> Path:
     fitting.trainer.test(module, data, verbose=False)
     if fitting.trainer.is_global_zero:
         evaluated = list(zip(datasets, module.tested, strict=True))
-        write_results(fitting.folder, module, evaluated, config)
-        show(module, evaluated)
-        print(f"Checkpoints, log, config and scores: {fitting.folder}")
+        content = write_results(fitting.folder, module, datasets, evaluated, config)
+        if settings.json:
+            print_json(content)
+        else:
+            show(module, evaluated)
+            print(f"Checkpoints, log, config and scores: {fitting.folder}")
     return fitting.folder
 
 

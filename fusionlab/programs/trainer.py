@@ -25,6 +25,7 @@ def build_trainer(
     root: Path,
     logger: Any = False,
     unused_parameters: bool = False,
+    quiet: bool = False,
 ) -> L.Trainer:
     """A Trainer with our callbacks, a progress bar on stderr, and no loader of its own.
 
@@ -35,6 +36,7 @@ def build_trainer(
         logger: Lightning's argument.
         unused_parameters: Whether some step leaves parameters without a gradient, which DDP has to
             know.
+        quiet: Whether there is no progress bar.
 
     Raises:
         InputError: If Lightning refuses a setting.
@@ -48,6 +50,8 @@ def build_trainer(
     warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
     warnings.filterwarnings("ignore", message=".*called before the ``update`` method.*")
     try:
+        bar = [] if quiet else [_ProgressBar(console_kwargs={"stderr": True})]
+        callbacks = [*callbacks, *bar]
         trainer = _build(settings, callbacks, root, logger)
         if unused_parameters and isinstance(trainer.strategy, DDPStrategy):
             named = "ddp" if settings.strategy == "auto" else settings.strategy
@@ -62,7 +66,8 @@ def build_trainer(
 def _build(settings: Trainer, callbacks: list[Callback], root: Path, logger: Any) -> L.Trainer:
     return L.Trainer(
         **asdict(settings),
-        callbacks=[*callbacks, _ProgressBar(console_kwargs={"stderr": True})],
+        callbacks=callbacks,
+        enable_progress_bar=any(isinstance(one, _ProgressBar) for one in callbacks),
         logger=logger,
         default_root_dir=root,
         use_distributed_sampler=False,

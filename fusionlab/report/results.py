@@ -14,22 +14,30 @@ import numpy as np
 
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.report.images import write_whole
+from fusionlab.report.run import KEY, TIME
 from fusionlab.report.table import comparisons
 from fusionlab.training.scoreboard import Scores
 
 
-def write_per_image(path: Path, evaluated: list[tuple[FusionDataset, Scores]]) -> None:
-    """One line per data set, image and row (static, ttd, each source alone)."""
-    metrics = list(dict.fromkeys(name for _, scores in evaluated for name in scores.metrics))
+def write_per_image(
+    path: Path, evaluated: list[tuple[FusionDataset, Scores]], headings: dict[str, str]
+) -> None:
+    """One line per data set, image and row (static, ttd, each source alone).
+
+    Args:
+        path: The CSV file.
+        evaluated: Data sets and what was found on them.
+        headings: Of the columns, by the names of all metrics.
+    """
     text = io.StringIO()
     lines = csv.writer(text)
-    lines.writerow(["data", "task", "id", "row", *metrics, "ms"])
+    lines.writerow([*KEY, *headings.values(), TIME])
     for dataset, scores in evaluated:
         for row in (*scores.fused_rows, *scores.source_rows):
             times = scores.milliseconds.get(row)
             for k, index in enumerate(scores.indices[row]):
                 values = dict(zip(scores.metrics, scores.values[row][k], strict=True))
-                cells = [values.get(name, "") for name in metrics]
+                cells = [values.get(name, "") for name in headings]
                 took = "" if times is None else times[k]
                 lines.writerow([dataset.name, dataset.task, dataset.ids[index], row, *cells, took])
     write_whole(path, text.getvalue().encode())
@@ -58,14 +66,15 @@ def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any
 
 def write_json(path: Path, content: Any) -> None:
     """Write plain values; NaN becomes null and infinity text, which JSON has not."""
-    write_whole(path, (json.dumps(_plain(content), indent=2) + "\n").encode())
+    write_whole(path, (json.dumps(plain(content), indent=2) + "\n").encode())
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The same in what JSON knows: NaN is null, infinity text."""
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else str(value)
     return value

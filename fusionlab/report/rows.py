@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fusionlab.errors import InputError
@@ -17,7 +18,7 @@ class RowFile:
     Args:
         path: The file; made with its heading if there is none.
         key: Columns that tell rows apart.
-        columns: Columns of values; NaN is written as ``nan``.
+        columns: Columns of values; NaN is written as ``nan``, None as nothing.
 
     Raises:
         InputError: If the file has other columns, or a damaged row.
@@ -38,24 +39,32 @@ class RowFile:
             if len(line) != len(heading):
                 raise InputError(f"line {number} of {path} is damaged; take it out, or start anew")
 
-    def append(self, key: Sequence[str], values: Sequence[float]) -> None:
+    def append(self, key: Sequence[str], values: Sequence[float | None]) -> None:
         """Write one row and bring it to disk."""
-        self._append([*key, *values])
+        self.append_all([(key, values)])
+
+    def append_all(self, rows: Iterable[tuple[Sequence[str], Sequence[float | None]]]) -> None:
+        """Write rows that belong together, in one go."""
+        self._append(*([*key, *values] for key, values in rows))
 
     def keys(self) -> set[tuple[str, ...]]:
         """Keys of the rows that are there."""
         return set(self.values())
 
     def values(self) -> dict[tuple[str, ...], list[float]]:
-        """Every row by its key."""
+        """Every row by its key; of two with one key the last; nothing is read as NaN."""
         with self.path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file))[1:]
         count = len(self.key)
-        return {tuple(line[:count]): [float(cell) for cell in line[count:]] for line in lines}
+        return {
+            tuple(line[:count]): [float(cell or "nan") for cell in line[count:]] for line in lines
+        }
 
-    def _append(self, cells: Sequence[str | float]) -> None:
+    def _append(self, *lines: Sequence[str | float | None]) -> None:
+        text = io.StringIO()
+        csv.writer(text).writerows(lines)
         with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow(cells)
+            file.write(text.getvalue())
 
     def _drop_incomplete_row(self) -> None:
         content = self.path.read_bytes()

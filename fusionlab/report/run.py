@@ -15,6 +15,7 @@ ALONE = " alone"  # ending of the rows of single sources
 FUSED = ("static", "ttd")
 KEY = ("data", "task", "id", "row")
 TIME = "ms"
+SUMMARY, PER_IMAGE = "summary.json", "per_image.csv"
 
 
 @dataclass
@@ -88,10 +89,10 @@ class EvaluationRun:
             InputError: If it is not one of an evaluation.
         """
         try:
-            about = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+            about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
             raise InputError(
-                f"no readable summary.json in {folder}; name the folder of an evaluation"
+                f"no readable {SUMMARY} in {folder}; name the folder of an evaluation"
             ) from None
         metrics = list(about["directions"])
         samples: dict[tuple[str, str], Sample] = {}

@@ -9,8 +9,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from fusionlab.report.run import ALONE
 from fusionlab.report.statistics import Comparison, compare
-from fusionlab.training.scoreboard import ALONE, Scores
+from fusionlab.training.scoreboard import Scores
 
 ARROWS = {True: "↑", False: "↓", None: "→0"}  # direction of a metric; None is best at 0
 ROW_NAMES, NUMBER, TIME = 13, 6, 6  # widths of columns: names of rows, a value, milliseconds

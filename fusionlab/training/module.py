@@ -61,6 +61,16 @@ class FusionModule(L.LightningModule):
         """What each metric computes, in one line, by the name of its column."""
         return {name: text for board in self.boards for name, text in board.conventions().items()}
 
+    def headings(self) -> dict[str, str]:
+        """Every metric with its convention, by the name of its column."""
+        return {name: text for board in self.boards for name, text in board.headings().items()}
+
+    def directions(self) -> dict[str, str]:
+        """Which values are better, ``higher``, ``lower`` or ``zero``, by the same."""
+        named = {True: "higher", False: "lower", None: "zero"}
+        metrics = {name: one for board in self.boards for name, one in board.metrics.items()}
+        return {name: named[one.higher_is_better] for name, one in metrics.items()}
+
     def on_validation_start(self) -> None:
         """Put the scoreboards on the device of this process."""
         for board in self.boards:
@@ -164,7 +174,7 @@ class FusionModule(L.LightningModule):
 
     def _score(self, batch: dict[str, Any], board: Scoreboard, remedy: str) -> dict[str, Any]:
         images, milliseconds, dynamic = self.fuse(batch)
-        viewable = {}
+        viewable, fused = {}, []
         for row, image in images.items():
             if not torch.isfinite(image).all():
                 names = ", ".join(batch["id"])
@@ -173,9 +183,11 @@ class FusionModule(L.LightningModule):
                 image = stretched(image)
             in_rgb = batch["sources"].shape[2] == 3
             viewable[row] = viewable_image(image, batch["chroma"], in_rgb)
-            board.update(row, grey_levels(viewable[row]), batch, milliseconds[row])
-        board.update_sources(batch)
-        return {"images": viewable, "dynamic": dynamic}
+            levels = grey_levels(viewable[row])
+            fused.append(board.update(row, levels, batch, milliseconds[row]))
+        alone = board.update_sources(batch)
+        rows = [[*(row[k] for row in fused), *alone[k]] for k in range(len(alone))]
+        return {"images": viewable, "dynamic": dynamic, "rows": rows}
 
     def describe(self) -> dict[str, Any]:
         """What a result says of what made its images: plain values."""

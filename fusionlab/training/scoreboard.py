@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.metrics import FusionMetrics, ImageMean, PerImageValues, TruthPSNR, TruthSSIM
+from fusionlab.metrics.base import working_dtype
+from fusionlab.report.run import ALONE
 
 
 @dataclass
@@ -45,7 +47,12 @@ class Scores:
         return dict(zip(self.metrics, means, strict=True))
 
 
-ALONE = " alone"  # ending of the rows of single sources
+class RowValues(NamedTuple):
+    """The values of one image in one row; the time is only that of a fused image."""
+
+    name: str
+    values: list[float]
+    milliseconds: float | None
 
 
 def source_row(name: str) -> str:
@@ -66,80 +73,107 @@ class Scoreboard:
         self, dataset: FusionDataset, rows: list[str], metrics: Sequence[ImageMean]
     ) -> None:
         names = dict.fromkeys(name for names in dataset.source_names for name in names)
+        self.dataset = dataset
         self.fused_rows = rows
         self.source_rows = [source_row(name) for name in names]
-        self.rows = [*self.fused_rows, *self.source_rows]
-        self.fusion = [FusionMetrics(metrics) for _ in self.rows]
-        truths = self.rows if dataset.has_reference else []
-        self.truth = [FusionMetrics([TruthPSNR(), TruthSSIM()]) for _ in truths]
-        self.time = [PerImageValues(("ms",)) for _ in rows]
+        self.fusion = FusionMetrics(metrics)
+        self.truth = FusionMetrics([TruthPSNR(), TruthSSIM()]) if dataset.has_reference else None
+        self.metrics = self.fusion.metrics_by_name()
+        if self.truth is not None:
+            self.metrics |= self.truth.metrics_by_name()
+        self.values = {
+            row: PerImageValues(list(self.metrics)) for row in (*rows, *self.source_rows)
+        }
+        self.time = {row: PerImageValues(("ms",)) for row in rows}
 
     def update(
         self, row: str, fused: Tensor, batch: dict[str, Any], milliseconds: float | None = None
-    ) -> None:
-        """Score a batch: ``fused`` (B, 1, H, W) uint8, with its samples and the time it took."""
-        position, index = self.rows.index(row), batch["index"]
-        fused, sources = fused.float(), batch["grey"].float()
-        self.fusion[position].update(fused, sources, index)
-        if self.truth:
-            truth = batch["reference"].float().unsqueeze(1)
-            self.truth[position].update(fused, truth, index)
-        if milliseconds is not None:
-            times = torch.full((len(index), 1), milliseconds, device=index.device)
-            self.time[position].update(times, index)
+    ) -> list[RowValues]:
+        """Score a batch: ``fused`` (B, 1, H, W) uint8, with its samples and the time it took.
 
-    def update_sources(self, batch: dict[str, Any]) -> None:
+        Returns:
+            What was kept of each image.
+        """
+        index, fused = batch["index"], fused.float()
+        values = self.fusion.image_values(fused, batch["grey"].float())
+        if self.truth is not None:
+            truth = batch["reference"].float().unsqueeze(1)
+            values = torch.cat([values, self.truth.image_values(fused, truth)], dim=1)
+        rows = [RowValues(row, own, milliseconds) for own in values.tolist()]
+        for position, one in zip(index.tolist(), rows, strict=True):
+            self.keep(position, one)
+        return rows
+
+    def update_sources(self, batch: dict[str, Any]) -> list[list[RowValues]]:
         """Score each source of a batch as if it were the fused image."""
+        found = []
         for k, names in enumerate(batch["source_names"]):
             keys = batch.keys() & {"index", "grey", "reference"}
             sample = {key: batch[key][k : k + 1] for key in keys}
-            for m, name in enumerate(names):
-                self.update(source_row(name), sample["grey"][:, m], sample)
+            found.append(
+                [
+                    self.update(source_row(name), sample["grey"][:, m], sample)[0]
+                    for m, name in enumerate(names)
+                ]
+            )
+        return found
+
+    def keep(self, position: int, row: RowValues) -> None:
+        """Keep the values of an image, perhaps of an evaluation that was interrupted."""
+        _add(self.values[row.name], row.values, position)
+        if row.milliseconds is not None:
+            _add(self.time[row.name], [row.milliseconds], position)
+
+    def headings(self) -> dict[str, str]:
+        """Every metric with its convention, by short name."""
+        return {
+            name: f"{metric.name}:{metric.convention_name}" for name, metric in self.metrics.items()
+        }
 
     @property
     def forms(self) -> str:
         """The conventions of the fusion metrics in a few words."""
-        return self.fusion[0].forms
+        return self.fusion.forms
 
     def conventions(self) -> dict[str, str]:
         """What each metric computes, in one line, by the name of its column."""
-        tables = [*self.fusion[:1], *self.truth[:1]]
-        return {name: text for table in tables for name, text in table.conventions.items()}
+        return {
+            name: text
+            for table in (self.fusion, self.truth)
+            if table is not None
+            for name, text in table.conventions.items()
+        }
 
     def to(self, device: torch.device) -> None:
         """Keep values on a device, where processes gather them."""
-        for metric in (*self.fusion, *self.truth, *self.time):
-            metric.to(device)
+        for table in (*self.values.values(), *self.time.values()):
+            table.to(device)
 
     def reset(self) -> None:
         """Forget everything."""
-        for metric in (*self.fusion, *self.truth, *self.time):
-            metric.reset()
+        for table in (*self.values.values(), *self.time.values()):
+            table.reset()
 
     def scores(self) -> Scores:
         """Gather all processes; every process must call it."""
-        values, indices = {}, {}
-        for position, row in enumerate(self.rows):
-            tables = [self.fusion[position], *([self.truth[position]] if self.truth else [])]
-            gathered = [table.per_image() for table in tables]
-            indices[row] = gathered[0][0].cpu().numpy()
-            values[row] = torch.cat([columns for _, columns in gathered], 1).cpu().numpy()
-        presets = [self.fusion[0], *([self.truth[0]] if self.truth else [])]
-        directions = {
-            name: metric.higher_is_better
-            for preset in presets
-            for name, metric in preset.metrics_by_name().items()
-        }
+        gathered = {row: table.per_image() for row, table in self.values.items()}
         return Scores(
             fused_rows=self.fused_rows,
             source_rows=self.source_rows,
-            values=values,
-            metrics=list(directions),
-            truth_metrics=list(self.truth[0].names) if self.truth else [],
-            higher_is_better=directions,
-            milliseconds={
-                row: self.time[k].per_image()[1][:, 0].cpu().numpy()
-                for k, row in enumerate(self.fused_rows)
+            values={row: values.cpu().numpy() for row, (_, values) in gathered.items()},
+            metrics=list(self.metrics),
+            truth_metrics=list(self.truth.names) if self.truth else [],
+            higher_is_better={
+                name: metric.higher_is_better for name, metric in self.metrics.items()
             },
-            indices=indices,
+            milliseconds={
+                row: table.per_image()[1][:, 0].cpu().numpy() for row, table in self.time.items()
+            },
+            indices={row: index.cpu().numpy() for row, (index, _) in gathered.items()},
         )
+
+
+def _add(table: PerImageValues, values: list[float], position: int) -> None:
+    device = table.device
+    row = torch.tensor([values], dtype=working_dtype(device), device=device)
+    table.update(row, torch.tensor([position], device=device))

@@ -32,7 +32,7 @@ def test_static_only_without_ttd(pairs, run_evaluate):
     folder, summary = run_evaluate("--data.root", str(pairs))
     assert summary["ttd"] is None
     assert list(summary["results"][0]["means"]) == ["static", "vi alone", "ir alone"]
-    assert sorted(p.name for p in (folder / "vif").iterdir()) == ["static"]
+    assert sorted(p.name for p in (folder / "vif").iterdir()) == ["sources", "static"]
 
 
 def test_what_is_written_is_what_the_network_computes(pairs, run_evaluate):
@@ -67,11 +67,11 @@ def test_the_numbers_are_those_of_the_written_images(pairs, run_evaluate):
         if line["row"].endswith("alone"):
             path = pairs / line["row"].split()[0] / f"{line['id']}.png"
         expected = spatial_frequency(grey(path)[None, None]).item()
-        assert float(line["SF"]) == pytest.approx(expected, rel=1e-9)
+        assert float(line["SF:ttd"]) == pytest.approx(expected, rel=1e-9)
     result = summary["results"][0]
     for row in ("static", "ttd"):
         for metric in METRICS:
-            mean = np.mean([float(line[metric]) for line in lines if line["row"] == row])
+            mean = np.mean([float(line[f"{metric}:ttd"]) for line in lines if line["row"] == row])
             assert result["means"][row][metric] == pytest.approx(mean)
     difference = result["ttd_minus_static"]["SF"]
     assert difference["mean"] == pytest.approx(

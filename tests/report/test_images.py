@@ -24,11 +24,12 @@ def test_weight_maps_are_viridis_on_a_fixed_scale(tmp_path):
     published = {0: (68, 1, 84), 64: (59, 82, 139), 128: (33, 145, 140), 255: (253, 231, 37)}
     weights = torch.linspace(0, 1, 256).view(1, 256)
     write_weight_map(tmp_path / "map.png", weights)
-    written = np.asarray(Image.open(tmp_path / "map.png"))[0].astype(int)
+    written = np.asarray(Image.open(tmp_path / "map.png").convert("RGB"))[0].astype(int)
     for level, colour in published.items():
         assert np.abs(written[level] - colour).max() <= 5  # kornia interpolates
     write_weight_map(tmp_path / "half.png", torch.full((2, 2), 0.5))  # not stretched to its range
-    assert np.asarray(Image.open(tmp_path / "half.png"))[0, 0].tolist() == written[128].tolist()
+    half = np.asarray(Image.open(tmp_path / "half.png").convert("RGB"))
+    assert half[0, 0].tolist() == written[128].tolist()
 
 
 def test_arrays_come_back_as_they_were(tmp_path):

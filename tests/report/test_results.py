@@ -20,7 +20,8 @@ class NamedData:
 
 
 def test_one_line_per_image_and_row(tmp_path, scores):
-    write_per_image(tmp_path / "values.csv", [(NamedData(), scores)])
+    headings = {"EN": "EN:ttd", "CE": "CE:vifb", "PSNR_truth": "PSNR_truth:paper", "MI": "MI:paper"}
+    write_per_image(tmp_path / "values.csv", [(NamedData(), scores)], headings)
     with (tmp_path / "values.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [(line["id"], line["row"]) for line in lines[:4]] == [
@@ -30,8 +31,12 @@ def test_one_line_per_image_and_row(tmp_path, scores):
         ("a", "ttd"),
     ]
     assert len(lines) == 9
-    assert (lines[4]["EN"], lines[4]["PSNR_truth"], lines[4]["ms"]) == ("3.0", "39.0", "9.0")
-    assert (lines[8]["CE"], lines[8]["ms"]) == ("nan", "")
+    assert (lines[4]["EN:ttd"], lines[4]["PSNR_truth:paper"], lines[4]["ms"]) == (
+        "3.0",
+        "39.0",
+        "9.0",
+    )
+    assert (lines[8]["CE:vifb"], lines[8]["MI:paper"], lines[8]["ms"]) == ("nan", "", "")
 
 
 def test_the_summary_has_means_differences_and_median_times(scores):

@@ -1,0 +1,165 @@
+"""Axes, images, maps and colour bars on a page; every measure in inches, from the top left."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from fusionlab.errors import InputError
+from fusionlab.report.images import write_whole
+
+PAGE_WIDTH = 7.16  # both columns of an IEEE page
+GAP = 0.05
+TITLE = 0.19  # a line of text above an image
+BAR = 0.08
+BAR_SPACE = GAP + BAR + 0.36  # with its ticks
+DPI = 300
+STYLE = {
+    "font.family": "DejaVu Sans",  # comes with Matplotlib
+    "font.size": 7.5,
+    "axes.linewidth": 0.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "pdf.fonttype": 42,  # TrueType: text stays text; journals refuse type 3
+}
+# Okabe and Ito's colours, told apart by every eye
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LINES = ("-", "--", "-.", ":")
+
+styled = rc_context(STYLE)  # decorates what draws
+
+
+class Page:
+    """A figure of a page's width.
+
+    Args:
+        height: Its height.
+    """
+
+    def __init__(self, height: float) -> None:
+        self.height = height
+        self.figure = Figure(figsize=(PAGE_WIDTH, height))
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Axes:
+        """Axes at a place."""
+        bottom = self.height - top - height
+        size = (PAGE_WIDTH, self.height, PAGE_WIDTH, self.height)
+        place = [v / whole for v, whole in zip((left, bottom, width, height), size, strict=True)]
+        return self.figure.add_axes((place[0], place[1], place[2], place[3]))
+
+    def text(self, x: float, y: float, text: str, **style: Any) -> None:
+        """A text centred at a place."""
+        style = {"ha": "center", "va": "center", **style}
+        self.figure.text(x / PAGE_WIDTH, 1 - y / self.height, text, **style)
+
+    def image(self, image: Tensor, left: float, top: float, width: float, height: float) -> Axes:
+        """An image, (1, H, W) or (3, H, W) in [0, 1]."""
+        axes = self._bare(left, top, width, height)
+        pixels = image.detach().cpu().clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
+        axes.imshow(pixels, aspect="auto")
+        return axes
+
+    def map(
+        self,
+        values: Tensor,
+        place: tuple[float, float, float, float],
+        colours: str = "viridis",
+        limits: tuple[float, float] = (0.0, 1.0),
+    ) -> AxesImage:
+        """A map (H, W) in the colours of a Matplotlib colour map; by default one of RD."""
+        axes = self._bare(*place)
+        pixels = values.detach().cpu().float().numpy()
+        return axes.imshow(pixels, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
+
+    def bar(self, mapped: AxesImage, left: float, top: float, height: float) -> None:
+        """The colour bar of a map, with its ends and middle; pointed where values lie beyond."""
+        low, high = mapped.get_clim()
+        values = mapped.get_array()
+        assert values is not None
+        below, above = values.min() < low, values.max() > high
+        extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
+        bar = self.figure.colorbar(
+            mapped,
+            cax=self.axes(left + GAP, top, BAR, height),
+            extend=extend[int(below), int(above)],
+            ticks=[low, (low + high) / 2, high],
+        )
+        bar.ax.set_yticklabels([_short(tick) for tick in (low, (low + high) / 2, high)])
+        bar.outline.set_linewidth(0.5)  # type: ignore[operator]  # typed as a spine or a method
+
+    def _bare(self, left: float, top: float, width: float, height: float) -> Axes:
+        axes = self.axes(left, top, width, height)
+        axes.set_axis_off()
+        return axes
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−")
+
+
+def label(axes: Axes, text: str) -> None:
+    """Write into the upper left corner of an image, legible on any."""
+    outline = [withStroke(linewidth=1.5, foreground="black")]
+    style: dict[str, Any] = {"color": "white", "path_effects": outline}
+    axes.annotate(text, (3, -3), xycoords=("axes points"), va="top", **style) if False else None
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, ha="left", va="top", **style)
+
+
+def columns(
+    count: int, bars: Collection[int] = (), left: float = 0.0, right: float = PAGE_WIDTH
+) -> tuple[list[float], float]:
+    """Left edges and common width of columns, with space for a colour bar behind some of them."""
+    space = [BAR_SPACE if k in bars else 0.0 for k in range(count)]
+    width = (right - left - sum(space) - GAP * (count - 1)) / count
+    edges = [left + k * (width + GAP) + sum(space[:k]) for k in range(count)]
+    return edges, width
+
+
+def limit(values: Tensor) -> float:
+    """End of a colour scale: all but the largest 0.1 % lie within it; 1 if everything is 0."""
+    largest = np.quantile(values.detach().cpu().abs().float().numpy(), 0.999)
+    return float(largest) or 1.0
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem.pdf`` (text as text) and ``stem.png`` (300 dpi).
+
+    Raises:
+        InputError: If they cannot be written.
+    """
+    paths = []
+    with rc_context(STYLE):
+        for kind in ("pdf", "png"):
+            buffer = io.BytesIO()
+            dated = {"CreationDate": None} if kind == "pdf" else {}  # else no two are the same
+            figure.savefig(buffer, format=kind, dpi=DPI, metadata=dated)
+            paths.append(write(stem, kind, buffer.getvalue()))
+    return paths
+
+
+def write(stem: Path, kind: str, content: bytes) -> Path:
+    """Write a file beside the figure.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    path = stem.with_name(f"{stem.name}.{kind}")
+    try:
+        write_whole(path, content)
+    except OSError as reason:
+        raise InputError(f"{path} cannot be written ({reason.strerror}); set output") from None
+    return path

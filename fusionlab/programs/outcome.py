@@ -1,0 +1,86 @@
+"""What an evaluation tells: its files of values, and its tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+import fusionlab
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.programs.provenance import provenance
+from fusionlab.report.results import plain, summary, write_json, write_per_image
+from fusionlab.report.run import PER_IMAGE, SUMMARY
+from fusionlab.report.table import tables
+from fusionlab.training.module import FusionModule
+from fusionlab.training.scoreboard import Scores
+
+Evaluated = list[tuple[FusionDataset, Scores]]
+
+
+def write_results(
+    folder: Path,
+    module: FusionModule,
+    datasets: list[FusionDataset],
+    evaluated: Evaluated,
+    config: str,
+) -> dict[str, Any]:
+    """Write ``per_image.csv`` and ``summary.json``, which says what made the numbers.
+
+    Before the evaluation, ``evaluated`` is empty and only the summary is written.
+
+    Returns:
+        The summary.
+    """
+    if evaluated:
+        write_per_image(folder / PER_IMAGE, evaluated, module.headings())
+    conventions = {
+        **module.conventions(),
+        "fused images": "8 bit, luma; colour put back first"
+        + ("; before, each stretched from its minimum to its maximum" if module.stretch else ""),
+        "mean": "of the values of single images",
+        "ms": "median over the images; without reading, colour and scoring",
+    }
+    content = {
+        **module.describe(),
+        "settings": yaml.safe_load(config),
+        "data": [dataset.describe() for dataset in datasets],
+        "directions": module.directions(),
+        "conventions": conventions,
+        **provenance(),
+        "results": summary(evaluated),
+    }
+    write_json(folder / SUMMARY, content)
+    return content
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print a summary in place of tables."""
+    print(json.dumps(plain(content), indent=2))
+
+
+def show(module: FusionModule, evaluated: Evaluated) -> None:
+    """Print which program and weights made the numbers, and the tables."""
+    console, network, ttd = Console(), module.network, module.dynamic_options
+    name, commit = network.name.upper(), provenance()["commit"]
+    options = ", ".join(f"{option} {value}" for option, value in network.options.items())
+    checkpoint = network.checkpoint
+    weights = f"{checkpoint['path']} ({checkpoint['sha256'][:8]})" if checkpoint else "untrained"
+    range_ = ", each image stretched to the full range" if module.stretch else ""
+    print(f"{name}{f' ({options})' if options else ''}, weights {weights}{range_}")
+    if ttd is not None:
+        print(
+            f"TTD: {ttd['loss']} loss, temperature {ttd['temperature']:g}, {ttd['form']}, "
+            f"{ttd['normalization']}, {ttd['correlation']} correlation"
+        )
+    print(f"metrics: {module.boards[0].forms}")
+    print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
+    for dataset, scores in evaluated:
+        count = len(scores.indices["static"])
+        images = "1 image" if count == 1 else f"{count} images"
+        title = f"{dataset.task.upper()}: {dataset.name}, {images}"
+        for table in tables(title, name, scores):
+            console.print(table)
