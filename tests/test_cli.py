@@ -195,3 +195,23 @@ def test_configs_hold_decisions_only():
     for path in sorted((ROOT / "configs").glob("*.yaml")):
         assert yaml.safe_load(path.read_text()), path
         assert path.read_text().startswith("# "), f"{path} does not say what it is"
+
+
+def test_a_folder_that_is_no_list_is_named(tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text("fused: avg\n")
+    with pytest.raises(SystemExit):
+        evaluate.main(["--config", str(tmp_path / "a.yaml")])
+    assert capsys.readouterr().err == (
+        "evaluate.py: error: fused must be a list of folders, [DIR, ...]\n"
+    )
+
+
+def test_ctrl_c_during_the_imports_is_no_traceback(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "_program", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main([])
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "evaluate.py: interrupted\n"

@@ -79,6 +79,7 @@ from fusionlab.metrics.nonlinear_correlation import (
     NonlinearCorrelation,
     nonlinear_correlation,
 )
+from fusionlab.metrics.per_channel import per_channel
 from fusionlab.metrics.per_image import (
     PerImageValues,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "normalised_mutual_information",
     "open_metrics",
     "peak_signal_noise_ratio",
+    "per_channel",
     "psnr",
     "similarity_by_agreement",
     "similarity_by_covariance",

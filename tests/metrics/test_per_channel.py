@@ -1,0 +1,46 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fusionlab.metrics import open_metrics, per_channel
+
+OTHERWISE = {("MEF_SSIM", "mefb"), ("SF", "vifb")}  # as the docstring says
+
+
+def rgb(path):
+    pixels = np.array(Image.open(path).convert("RGB"))
+    return torch.from_numpy(pixels).permute(2, 0, 1).double()[None]
+
+
+def test_colour_images_score_as_mefb_and_vifb_score_them(shared):
+    """The one colour triple whose sources are at hand and whose fused image is their mean."""
+    folder = shared / "data" / "mef" / "MEFB" / "Chair"
+    stored = json.loads((shared / "reference" / "metrics" / "values.json").read_text())
+    sources = torch.stack([rgb(folder / f"Chair_{name}.jpg") for name in "AB"], dim=1)
+    fused = sources.mean(dim=1).round()
+    compared = 0
+    for name, values in stored["triples"]["v20"]["metrics_rgb"].items():
+        for program, expected in values.items():
+            convention = program.partition(":")[0]
+            if (name, convention) in OTHERWISE:
+                continue
+            (metric,) = open_metrics(names=[f"{name}:{convention}"])
+            value = per_channel(metric, fused, sources).item()
+            assert value == pytest.approx(expected, rel=1e-6), (name, program)
+            compared += 1
+    assert compared > 25
+
+
+def test_grey_in_three_channels_scores_as_grey(fused, sources):
+    (metric,) = open_metrics(names=["AG:mefb"])
+    value = per_channel(metric, fused.expand(-1, 3, -1, -1), sources.expand(-1, -1, 3, -1, -1))
+    torch.testing.assert_close(value, metric.score(fused, sources))
+
+
+def test_other_shapes_are_refused(fused, sources):
+    (metric,) = open_metrics(names=["EN"])
+    with pytest.raises(ValueError, match="fused and sources must be"):
+        per_channel(metric, fused.expand(-1, 3, -1, -1), sources)
