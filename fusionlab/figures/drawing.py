@@ -24,7 +24,7 @@ TITLE = 0.19  # a line of text above an image
 BAR = 0.08
 BAR_SPACE = GAP + BAR + 0.36  # with its ticks
 DPI = 300
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib
     "font.size": 7.5,
     "axes.linewidth": 0.5,
@@ -99,7 +99,7 @@ class Page:
             ticks=[low, (low + high) / 2, high],
         )
         bar.ax.set_yticklabels([_short(tick) for tick in (low, (low + high) / 2, high)])
-        bar.outline.set_linewidth(0.5)  # type: ignore[operator]  # typed as a spine or a method
+        bar.outline.set_linewidth(0.5)
 
     def _bare(self, left: float, top: float, width: float, height: float) -> Axes:
         axes = self.axes(left, top, width, height)
@@ -114,9 +114,13 @@ def _short(value: float) -> str:
 def label(axes: Axes, text: str) -> None:
     """Write into the upper left corner of an image, legible on any."""
     outline = [withStroke(linewidth=1.5, foreground="black")]
-    style: dict[str, Any] = {"color": "white", "path_effects": outline}
-    axes.annotate(text, (3, -3), xycoords=("axes points"), va="top", **style) if False else None
-    axes.text(0.03, 0.97, text, transform=axes.transAxes, ha="left", va="top", **style)
+    axes.text(
+        *(0.03, 0.97, text),
+        transform=axes.transAxes,
+        va="top",
+        color="white",
+        path_effects=outline,
+    )
 
 
 def columns(
@@ -131,8 +135,8 @@ def columns(
 
 def limit(values: Tensor) -> float:
     """End of a colour scale: all but the largest 0.1 % lie within it; 1 if everything is 0."""
-    largest = np.quantile(values.detach().cpu().abs().float().numpy(), 0.999)
-    return float(largest) or 1.0
+    sizes = values.detach().cpu().abs().float().numpy()
+    return float(np.quantile(sizes, 0.999)) or float(sizes.max()) or 1.0
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -157,9 +157,7 @@ def corrupted_dominability(
     return corrupted[source], dominability(dynamic, corrupted)[source]
 
 
-def dominability_over_time(
-    dynamic: TestTimeDynamicFusion, frames: Iterable[Tensor]
-) -> np.ndarray:
+def dominability_over_time(dynamic: TestTimeDynamicFusion, frames: Iterable[Tensor]) -> np.ndarray:
     """Mean RD of each source in each frame (the paper's Figure 8).
 
     Args:
