@@ -171,3 +171,24 @@ def test_a_loader_gives_the_items_of_the_data_set(exposures, batch_size, world_s
                 for key in ("sources", "chroma", "grey", "reference"):
                     assert batch[key][k].equal(item[key])
     assert sorted(seen) == list(range(5))
+
+
+class Sized:
+    """As much of a data set as batches need."""
+
+    source_names = [("a", "b")] * 7
+    sizes = [(4, 4)] * 3 + [(5, 5)] * 4
+
+
+def test_what_is_done_does_not_come_again_but_in_a_batch_that_is_not():
+    whole = [[0, 1], [2], [3, 4], [5, 6]]
+    assert SameShapeBatches(Sized(), 2).batches == whole
+    assert SameShapeBatches(Sized(), 2, done={0, 1, 3}).batches == [[2], [3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize("done", [set(range(7)), set(range(6))])
+def test_every_process_has_a_batch_whatever_is_done(done):
+    shares = [SameShapeBatches(Sized(), 2, rank, 2, done).batches for rank in range(2)]
+    assert [len(share) for share in shares] == [1, 1]
+    left = set(range(7)) - done
+    assert left <= {index for share in shares for batch in share for index in batch}

@@ -1,6 +1,7 @@
 """evaluate.py through its real main."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -353,3 +354,28 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
         means[devices] = [line.split(",")[:-1] for line in lines]  # all but the milliseconds
         assert len(list((folder / "vif" / "ttd").glob("*.png"))) == 5
     assert means["1"] == means["2"]
+
+
+def test_quiet_prints_the_table_only(pairs, run_evaluate, capsys):
+    folder, _ = run_evaluate("--data.root", str(pairs), "--quiet")
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "VIF: pairs, 2 images" in printed.out
+    assert str(folder) in printed.out
+
+
+def test_json_prints_the_summary_only(pairs, run_evaluate, capsys):
+    _, summary = run_evaluate("--data.root", str(pairs), "--ttd", "--json")
+    assert json.loads(capsys.readouterr().out) == summary
+    assert summary["directions"]["CE"] == "lower"
+
+
+def test_without_a_report_no_source_is_written(pairs, run_evaluate):
+    folder, _ = run_evaluate("--data.root", str(pairs), "--ttd", "--report", "false")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.yaml",
+        "per_image.csv",
+        "summary.json",
+        "vif",
+    ]
+    assert sorted(path.name for path in (folder / "vif").iterdir()) == ["rd", "static", "ttd"]
