@@ -1,8 +1,9 @@
 """Speed of networks, as ratios measured side by side in one run.
 
 Each pair of programs runs alternately, so that whatever else the machine does slows both; the
-median of the ratios of neighbouring runs is printed, with the number of threads. With "metrics"
-as the first argument, the speed and memory of metrics: see "metrics --help".
+median of the ratios of neighbouring runs is printed, with the number of threads. Other benchmarks
+are chosen by the first argument, each with a --help of its own: "metrics" (speed and memory of
+metrics), "logging" (cost of W&B and of the report).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from fusionlab.benchmark import metrics
+from fusionlab.benchmark import logging, metrics
 from fusionlab.benchmark.memory import peak_memory
 from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
 from fusionlab.benchmark.timing import interleaved
@@ -23,13 +24,14 @@ from fusionlab.benchmark.timing import interleaved
 NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
 PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
 MEMORY_SIZE = (480, 640)
+OTHERS = {"metrics": metrics.main, "logging": logging.main}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] == ["metrics"]:
-        metrics.main(arguments[1:])
+    if arguments and arguments[0] in OTHERS:
+        OTHERS[arguments[0]](arguments[1:])
     else:
         _compare_networks(arguments)
 

@@ -1,0 +1,23 @@
+import re
+
+import pytest
+
+from fusionlab.benchmark import __main__ as benchmark
+
+from ..programs.conftest import write_pairs
+
+
+@pytest.mark.slow
+def test_an_evaluation_with_and_without_logging_is_timed(tmp_path, capsys):
+    root = write_pairs(tmp_path / "pairs")
+    benchmark.main(["logging", "--pairs", "1", "--", "--ttd", "--data.root", str(root)])
+    line = capsys.readouterr().out.splitlines()[-1]
+    found = re.search(r"without: ([\d.]+) \(([\d.]+) s / ([\d.]+) s\)", line)
+    ratio, first, second = map(float, found.groups())
+    assert ratio == pytest.approx(first / second, rel=0.1)
+
+
+def test_at_least_one_pair(capsys):
+    with pytest.raises(SystemExit):
+        benchmark.main(["logging", "--pairs", "0"])
+    assert "--pairs must be at least 1" in capsys.readouterr().err
