@@ -13,12 +13,12 @@ SEVERITIES = (0, 1, 2, 3, 4, 5)
 
 
 def less_contrast(image: Tensor, severity: float) -> Tensor:
-    """x + 0.19 s (x̄ − x), x̄ the mean of each channel: 5 % of the contrast is left at s = 5."""
+    """Fades: x + 0.19 s (x̄ − x), x̄ the mean of each channel; 5 % of it is left at s = 5."""
     return image + 0.19 * severity * (image.mean((-2, -1), keepdim=True) - image)
 
 
 def noise(image: Tensor, severity: float) -> Tensor:
-    """x + 0.04 s n, clamped; n is normal and the same at every severity."""
+    """Gaussian: x + 0.04 s n, clamped; n is normal and the same at every severity."""
     normal = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
     return (image + 0.04 * severity * normal.to(image)).clamp(0, 1)
 
@@ -33,12 +33,12 @@ def blur(image: Tensor, severity: float) -> Tensor:
 
 
 def brightness(image: Tensor, severity: float) -> Tensor:
-    """x + 0.12 s, clamped."""
+    """Overexposure: x + 0.12 s, clamped."""
     return (image + 0.12 * severity).clamp(0, 1)
 
 
 def fog(image: Tensor, severity: float) -> Tensor:
-    """x + 0.16 s (1 − x): Koschmieder's law, white air light, the same depth everywhere."""
+    """Koschmieder's law, x + 0.16 s (1 − x): white air light, one depth everywhere."""
     return image + 0.16 * severity * (1 - image)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,15 +13,12 @@ from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from fusionlab.errors import InputError
-from fusionlab.report.images import write_whole
-
 PAGE_WIDTH = 7.16  # both columns of an IEEE page
+PAGE_HEIGHT = 9.0  # leaves a line for the caption
 GAP = 0.05
 TITLE = 0.19  # a line of text above an image
 BAR = 0.08
-BAR_SPACE = GAP + BAR + 0.36  # with its ticks
-DPI = 300
+BAR_SPACE = GAP + BAR + 0.44  # with its ticks
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with Matplotlib
     "font.size": 7.5,
@@ -85,17 +80,17 @@ class Page:
         pixels = values.detach().cpu().float().numpy()
         return axes.imshow(pixels, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
 
-    def bar(self, mapped: AxesImage, left: float, top: float, height: float) -> None:
-        """The colour bar of a map, with its ends and middle; pointed where values lie beyond."""
+    def bar(
+        self, mapped: AxesImage, values: Tensor, left: float, top: float, height: float
+    ) -> None:
+        """The colour bar of maps that hold ``values``; pointed where some lie beyond its ends."""
         low, high = mapped.get_clim()
-        values = mapped.get_array()
-        assert values is not None
-        below, above = values.min() < low, values.max() > high
+        below, above = bool(values.min() < low), bool(values.max() > high)
         extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
         bar = self.figure.colorbar(
             mapped,
             cax=self.axes(left + GAP, top, BAR, height),
-            extend=extend[int(below), int(above)],
+            extend=extend[below, above],
             ticks=[low, (low + high) / 2, high],
         )
         bar.ax.set_yticklabels([_short(tick) for tick in (low, (low + high) / 2, high)])
@@ -123,47 +118,39 @@ def label(axes: Axes, text: str) -> None:
     )
 
 
+def legend_above(axes: Axes) -> None:
+    """A legend in one line above the axes, where it hides nothing."""
+    count = len(axes.get_legend_handles_labels()[0])
+    axes.legend(
+        frameon=False, ncols=count, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2
+    )
+
+
 def columns(
-    count: int, bars: Collection[int] = (), left: float = 0.0, right: float = PAGE_WIDTH
+    count: int, bars: Collection[int] = (), left: float = 0.0, widest: float = PAGE_WIDTH
 ) -> tuple[list[float], float]:
-    """Left edges and common width of columns, with space for a colour bar behind some of them."""
+    """Left edges and common width of columns, centred on the page.
+
+    Args:
+        count: How many.
+        bars: Those with space for a colour bar behind them.
+        left: Space kept free on the left.
+        widest: Largest width of a column.
+    """
     space = [BAR_SPACE if k in bars else 0.0 for k in range(count)]
-    width = (right - left - sum(space) - GAP * (count - 1)) / count
-    edges = [left + k * (width + GAP) + sum(space[:k]) for k in range(count)]
-    return edges, width
+    room = PAGE_WIDTH - left - sum(space) - GAP * (count - 1)
+    width = min(widest, room / count)
+    start = left + (room - count * width) / 2
+    return [start + k * (width + GAP) + sum(space[:k]) for k in range(count)], width
+
+
+def shorten(text: str, width: float) -> str:
+    """As much of a text as fits into a width."""
+    fitting = int(width / 0.063)  # of an average letter
+    return text if len(text) <= fitting else f"{text[: max(1, fitting - 1)]}…"
 
 
 def limit(values: Tensor) -> float:
     """End of a colour scale: all but the largest 0.1 % lie within it; 1 if everything is 0."""
     sizes = values.detach().cpu().abs().float().numpy()
     return float(np.quantile(sizes, 0.999)) or float(sizes.max()) or 1.0
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.pdf`` (text as text) and ``stem.png`` (300 dpi).
-
-    Raises:
-        InputError: If they cannot be written.
-    """
-    paths = []
-    with rc_context(STYLE):
-        for kind in ("pdf", "png"):
-            buffer = io.BytesIO()
-            dated = {"CreationDate": None} if kind == "pdf" else {}  # else no two are the same
-            figure.savefig(buffer, format=kind, dpi=DPI, metadata=dated)
-            paths.append(write(stem, kind, buffer.getvalue()))
-    return paths
-
-
-def write(stem: Path, kind: str, content: bytes) -> Path:
-    """Write a file beside the figure.
-
-    Raises:
-        InputError: If it cannot be written.
-    """
-    path = stem.with_name(f"{stem.name}.{kind}")
-    try:
-        write_whole(path, content)
-    except OSError as reason:
-        raise InputError(f"{path} cannot be written ({reason.strerror}); set output") from None
-    return path

@@ -127,14 +127,17 @@ def find_sample(datasets: Sequence[FusionDataset], id_: str | None) -> tuple[Fus
 
 
 def find_source(dataset: FusionDataset, index: int, name: str | None) -> int:
-    """Index of the source of that name in a sample; 0 if none is asked for.
+    """Index of the source of that name, in any case; 0 if none is asked for.
 
     Raises:
         InputError: If the sample lacks it.
     """
     names = dataset.source_names[index]
-    if name is not None and name not in names:
+    if name is None:
+        return 0
+    folded = [other.casefold() for other in names]
+    if name.casefold() not in folded:
         raise InputError(
             f"{dataset.ids[index]} has no source {name}; set source to one of {', '.join(names)}"
         )
-    return 0 if name is None else names.index(name)
+    return folded.index(name.casefold())

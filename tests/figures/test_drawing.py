@@ -1,0 +1,198 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fusionlab.errors import InputError
+from fusionlab.figures.drawing import (
+    BAR_SPACE,
+    GAP,
+    PAGE_HEIGHT,
+    PAGE_WIDTH,
+    columns,
+    limit,
+    shorten,
+)
+from fusionlab.figures.masking import masking
+from fusionlab.figures.panel import panel, signed_difference
+from fusionlab.figures.probes import Box, Curve, Masked
+from fusionlab.figures.severity import severity
+from fusionlab.figures.side_by_side import side_by_side
+from fusionlab.figures.timeline import timeline
+from fusionlab.figures.writing import DPI, save
+
+SIZE = (16, 24)
+
+
+def maps(figure, colours="viridis"):
+    """The maps of a figure in these colours: what they hold."""
+    images = [image for axes in figure.axes for image in axes.images]
+    return [image for image in images if image.get_cmap().name == colours and image.origin]
+
+
+def weight_maps(figure):
+    """Those of RD, but the picture that a colour bar is made of."""
+    return [one for one in maps(figure) if one.get_array().shape == SIZE]
+
+
+def texts(figure):
+    axes = [text.get_text() for one in figure.axes for text in one.texts]
+    return [text.get_text() for text in figure.texts] + axes
+
+
+def bars(figure):
+    return [axes for axes in figure.axes if hasattr(axes, "_colorbar")]
+
+
+@pytest.fixture(scope="module")
+def figures(sample):
+    """One of each."""
+    vi = sample.sources[1]
+    masked = Masked(Box(2, 3, 8, 9), vi, *sample.weights)
+    curve = Curve((0, 1), np.array([[0.5, 0.4], [0.5, 0.45]]))
+    return {
+        "panel": panel(sample),
+        "side by side": side_by_side([sample, sample]),
+        "masking": masking(vi, masked, "vi"),
+        "severity": severity([vi, vi], list(sample.weights), curve, "vi", "noise", 0.5),
+        "timeline": timeline(np.full((9, 2), 0.5), ("vi", "ir"), [(0, sample), (8, sample)]),
+    }
+
+
+def test_rd_is_drawn_from_0_to_1_with_a_colour_bar(figures):
+    for name, figure in figures.items():
+        drawn = weight_maps(figure)
+        assert drawn, name
+        assert {one.get_clim() for one in drawn} == {(0.0, 1.0)}, name
+        labels = [[tick.get_text() for tick in bar.get_yticklabels()] for bar in bars(figure)]
+        assert ["0", "0.5", "1"] in labels, name
+
+
+def test_figures_fit_a_page(figures):
+    for name, figure in figures.items():
+        width, height = figure.get_size_inches()
+        assert width == PAGE_WIDTH, name
+        assert height <= PAGE_HEIGHT, name
+        for axes in figure.axes:
+            box = axes.get_position()
+            assert min(box.x0, box.y0) > -1e-9, name
+            assert max(box.x1, box.y1) < 1 + 1e-9, name
+
+
+def test_images_keep_their_shape(figures):
+    for name, figure in figures.items():
+        for one in weight_maps(figure):
+            box = one.axes.get_position()
+            width, height = figure.get_size_inches()
+            ratio = box.width * width / (box.height * height)
+            assert ratio == pytest.approx(24 / 16), name
+
+
+def test_the_panel_shows_what_was_computed(sample):
+    figure = panel(sample)
+    for drawn, weights in zip(weight_maps(figure), sample.weights, strict=True):
+        np.testing.assert_array_equal(drawn.get_array(), weights.numpy())
+    losses = [one for one in maps(figure, "magma") if one.get_array().shape == SIZE]
+    for drawn, loss in zip(losses, sample.losses, strict=True):
+        np.testing.assert_array_equal(drawn.get_array(), loss.numpy())
+        assert drawn.get_clim() == (0, limit(sample.losses))  # one scale for all sources
+    (difference,) = (one for one in maps(figure, "RdBu_r") if one.get_array().shape == SIZE)
+    low, high = difference.get_clim()
+    assert low == -high < 0
+    assert set(texts(figure)) >= {"vi", "ir", "component", "RD ω", "static", "TTD"}
+    assert len(bars(figure)) == 3
+
+
+def test_the_difference_is_in_grey_levels_of_luma(sample):
+    changed = sample.static.clone()
+    changed[1] += 0.1  # green counts 0.587
+    shifted = type(sample)(**{**vars(sample), "ttd": changed})
+    expected = torch.full(SIZE, 255 * 0.587 * 0.1)
+    torch.testing.assert_close(signed_difference(shifted), expected, atol=2e-4, rtol=0)
+
+
+def test_a_panel_of_many_upright_sources_fits_a_page():
+    from fusionlab.figures.samples import FusedSample
+
+    count, image = 5, torch.rand(1, 60, 20)
+    many = torch.rand(count, 60, 20)
+    names = tuple("abcde")
+    images = [image] * count
+    sample = FusedSample("x", "mef", names, images, images, many, many / 5, image, image)
+    assert panel(sample).get_size_inches()[1] == pytest.approx(PAGE_HEIGHT)
+    assert side_by_side([sample]).get_size_inches()[1] == pytest.approx(PAGE_HEIGHT)
+
+
+def test_the_masked_figure_says_the_means(sample):
+    flat = torch.full(SIZE, 0.5)
+    masked = Masked(Box(2, 3, 8, 9), sample.sources[1], flat, flat - 0.125)
+    figure = masking(sample.sources[1], masked, "ir")
+    assert "mean RD in the box: 0.5000 → 0.3750 (−0.1250)" in texts(figure)
+    (outline,) = figure.axes[0].patches
+    assert outline.get_bbox().bounds == (1.5, 2.5, 6, 6)  # edges of pixels 2 and 3
+
+
+def test_curves_show_the_values(figures):
+    (axes,) = (one for one in figures["severity"].axes if one.get_xlabel())
+    mean = axes.lines[-1].get_ydata()
+    np.testing.assert_allclose(mean, [0.5, 0.425])
+    (band,) = axes.collections
+    edges = band.get_paths()[0].vertices[:, 1]
+    assert edges.min() == pytest.approx(0.4)
+    assert edges.max() == 0.5
+
+
+def test_saved_as_pdf_with_true_type_and_png_of_300_dpi(tmp_path, figures):
+    pdf, png = save(figures["masking"], tmp_path / "a.b" / "fig.1")
+    assert pdf == tmp_path / "a.b" / "fig.1.pdf"
+    content = pdf.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"/FontFile2" in content  # an embedded TrueType font
+    assert b"/Type3" not in content
+    with Image.open(png) as image:
+        height = figures["masking"].get_size_inches()[1]
+        assert image.size == pytest.approx((PAGE_WIDTH * DPI, height * DPI), abs=1)
+        assert image.info["dpi"] == pytest.approx((DPI, DPI), abs=0.1)  # PNG counts per metre
+    again, _ = save(figures["masking"], tmp_path / "again")
+    assert again.read_bytes() == content
+
+
+def test_what_cannot_be_written_is_the_users_mistake(tmp_path, figures):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot be written"):
+        save(figures["masking"], tmp_path / "file" / "figure")
+
+
+def test_columns_fill_the_page_with_their_bars():
+    lefts, width = columns(3, bars={1, 2})
+    assert lefts[0] == 0
+    assert lefts[1] == pytest.approx(width + GAP)
+    assert lefts[2] == pytest.approx(2 * (width + GAP) + BAR_SPACE)
+    assert lefts[2] + width + BAR_SPACE == pytest.approx(PAGE_WIDTH)
+    lefts, width = columns(2, widest=1)
+    assert width == 1
+    assert lefts[0] == pytest.approx(PAGE_WIDTH - lefts[1] - 1)  # centred
+
+
+def test_scales_end_before_the_largest_thousandth():
+    values = torch.arange(1001.0)
+    assert limit(values) == 999
+    assert limit(-values) == 999
+    assert limit(torch.zeros(5)) == 1
+    assert limit(torch.tensor([0.0] * 5000 + [2.0])) == 2
+
+
+def test_long_titles_are_cut():
+    assert shorten("short", 1) == "short"
+    assert shorten("x" * 99, 0.63) == "x" * 9 + "…"
+
+
+def test_a_bar_is_pointed_where_values_lie_beyond(sample):
+    above = type(sample)(**{**vars(sample), "weights": sample.weights + 1})
+    buffer = io.BytesIO()
+    figure = panel(above)
+    figure.savefig(buffer, format="png")
+    extends = [bar._colorbar.extend for bar in bars(figure)]
+    assert extends[1] == "max"

@@ -1,0 +1,180 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from fusionlab.figures.__main__ import main
+from fusionlab.figures.probes import Curve, dominability_over_time, dominability_under
+
+SHARP = ("--ttd.preset", "authors", "--ttd.temperature", "1000")
+
+
+@pytest.fixture
+def draw(tmp_path, capsys):
+    """Draw a figure; returns the rows of its CSV file and what its JSON file says."""
+
+    def run(*argv: str):
+        stem = tmp_path / "out" / "figure"
+        main([*argv, *SHARP, "--output", str(stem)])
+        files = [f"{stem}.{kind}" for kind in ("pdf", "png", "csv", "json")]
+        assert capsys.readouterr().out.splitlines() == files
+        with Image.open(files[1]) as image:
+            assert image.width == 2148  # 7.16 in at 300 dpi
+        with (tmp_path / "out" / "figure.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        return rows, json.loads((tmp_path / "out" / "figure.json").read_text("utf-8"))
+
+    return run
+
+
+@pytest.fixture
+def refused(tmp_path, capsys):
+    """Ask for what must be refused; returns the one line that is printed."""
+
+    def run(*argv: str) -> str:
+        stem = tmp_path / "refused" / "figure"
+        with pytest.raises(SystemExit) as stop:
+            main([*argv, "--output", str(stem)])
+        printed = capsys.readouterr()
+        assert stop.value.code == 2
+        assert printed.out == ""
+        assert not stem.parent.exists()
+        (line,) = printed.err.splitlines()
+        assert line.startswith("python -m fusionlab.figures")
+        return line
+
+    return run
+
+
+def test_panel_of_a_named_sample(draw, pairs):
+    rows, about = draw("panel", "--data.root", str(pairs), "--id", "10")
+    assert [(row["id"], row["source"]) for row in rows] == [("10", "vi"), ("10", "ir")]
+    assert sum(float(row["mean RD"]) for row in rows) == pytest.approx(1)
+    assert about["figure"] == "panel"
+    assert about["network"]["name"] == "ifcnn"
+    assert about["ttd"]["temperature"] == 1000
+    assert about["data"][0]["ids"] == ["1", "2", "10"]
+
+
+def test_panel_of_files_is_that_of_the_folder(draw, pairs):
+    folder, _ = draw("panel", "--data.root", str(pairs), "--id", "2")
+    files, _ = draw("panel", str(pairs / "vi" / "2.png"), str(pairs / "ir" / "2.png"))
+    assert files == folder
+
+
+def test_rd_of_several_samples(draw, pairs):
+    rows, _ = draw("rd", "--data.root", str(pairs), "--ids", "10", "1")
+    assert [row["id"] for row in rows] == ["10", "10", "1", "1"]
+    assert all(0 <= float(row["least RD"]) <= float(row["largest RD"]) <= 1 for row in rows)
+
+
+def test_masking_with_what_is_there_changes_nothing(draw, pairs, tmp_path):
+    white = Path(shutil.copytree(pairs, tmp_path / "white"))
+    Image.new("L", (24, 16), 255).save(white / "ir" / "1.png")
+    argv = ("masking", "--data.root", str(white), "--source", "IR", "--value", "1")
+    (row,), _ = draw(*argv, "--box", "[3, 2, 13, 10]")
+    assert [row[edge] for edge in ("left", "top", "right", "bottom")] == ["3", "2", "13", "10"]
+    assert row["source"] == "ir"
+    assert row["RD before"] == row["RD after"]
+
+
+def test_masking_changes_the_dominability(draw, pairs):
+    (row,), about = draw("masking", "--data.root", str(pairs), "--id", "1")
+    assert about["options"]["id"] == "1"
+    assert about["options"]["value"] == 0
+    assert row["RD before"] != row["RD after"]
+    assert [row[edge] for edge in ("left", "top", "right", "bottom")] == ["9", "6", "15", "10"]
+
+
+def test_contrast_writes_the_curve_that_it_draws(draw, pairs, dynamic, dataset):
+    rows, _ = draw("contrast", "--data.root", str(pairs), "--source", "ir", "--corruption", "fog")
+    samples = [(dataset[k]["sources"], 1) for k in range(3)]
+    curve: Curve = dominability_under(dynamic, samples, "fog")
+    assert [float(row["severity"]) for row in rows] == [0, 1, 2, 3, 4, 5]
+    written = [[float(row[id_]) for id_ in ("1", "2", "10")] for row in rows]
+    assert written == curve.per_image.T.tolist()
+    drawn = zip(*curve.band(), strict=True)
+    for row, values in zip(rows, drawn, strict=True):
+        assert tuple(float(row[key]) for key in ("mean RD", "95 % from", "95 % to")) == values
+
+
+def test_contrast_leaves_out_what_has_another_number_of_sources(tmp_path, capsys):
+    for scene, exposures in (("01", 2), ("02", 3), ("03", 2)):
+        (tmp_path / "mef" / scene).mkdir(parents=True)
+        for k in range(exposures):
+            Image.new("L", (12, 12), 80 * k).save(tmp_path / "mef" / scene / f"{k}.png")
+    data = ("--data.root", str(tmp_path / "mef"), "--data.layout", "scenes", "--data.task", "mef")
+    main(["contrast", *data, "-o", str(tmp_path / "figure")])
+    assert "left out for not having 2 sources: 1 samples" in capsys.readouterr().err
+    heading = (tmp_path / "figure.csv").read_text().splitlines()[0]
+    assert heading == "severity,mean RD,95 % from,95 % to,01,03"
+
+
+def test_time_goes_through_the_frames_in_natural_order(draw, pairs, dynamic, dataset):
+    rows, _ = draw("time", "--data.root", str(pairs), "--frames", "2")
+    means = dominability_over_time(dynamic, [dataset[k]["sources"] for k in range(3)])
+    assert [(row["frame"], row["id"]) for row in rows] == [("1", "1"), ("2", "2"), ("3", "10")]
+    written = [[float(row["mean RD of vi"]), float(row["mean RD of ir"])] for row in rows]
+    assert written == means.tolist()
+
+
+def test_mistakes_are_told_in_one_line(refused, pairs, tmp_path):
+    root = ("--data.root", str(pairs))
+    assert "no sample 7; there are 1, 2, 10" in refused("panel", *root, "--id", "7")
+    assert "set source to one of vi, ir" in refused("contrast", *root, "--source", "far")
+    assert "inside 24x16 pixels" in refused("masking", *root, "--box", "[0, 0, 99, 9]")
+    assert "value must be from 0 to 1" in refused("masking", *root, "--value", "2")
+    assert "frames must be at least 1" in refused("time", *root, "--frames", "0")
+    assert "no folder nowhere" in refused("rd", "--data.root", "nowhere")
+    assert "two answers" in refused("panel", *root, str(pairs / "vi" / "1.png"))
+    assert "does not tell the task" in refused("panel", *map(str, (pairs / "vi").glob("*.png")))
+    assert "two or more files" in refused("panel", str(pairs / "vi" / "1.png"))
+    assert "ttd.temperature" in refused("rd", "--ttd.temperature", "-1")
+    assert "ttd.loss" in refused("rd", "--ttd.loss", "l7")
+    assert "takes exactly 2 sources" in refused(
+        *("rd", "--data.task", "mef", "--network.name", "piafusion"),
+        *("--network.checkpoint", str(untrained(tmp_path / "piafusion.safetensors"))),
+    )
+
+
+def untrained(path):
+    """A checkpoint of a network that takes two sources."""
+    from fusionlab.networks import create_network, save_checkpoint
+
+    torch.manual_seed(0)
+    save_checkpoint(create_network("piafusion"), path)
+    return path
+
+
+def test_frames_need_the_same_sources(refused):
+    assert "frames need the same" in refused("time", "--data.task", "mff")
+
+
+def test_an_output_with_an_ending_is_the_same_figure(tmp_path, pairs, capsys):
+    main(["panel", "--data.root", str(pairs), "-o", str(tmp_path / "fig.1.pdf")])
+    assert {path.name for path in tmp_path.glob("fig*")} == {
+        f"fig.1.{kind}" for kind in ("pdf", "png", "csv", "json")
+    }
+
+
+@pytest.mark.slow
+def test_the_built_in_scenes_need_no_data(draw):
+    rows, _ = draw("rd")
+    assert [row["task"] for row in rows] == ["vif"] * 2 + ["mif"] * 2 + ["mef"] * 2 + ["mff"] * 2
+
+
+def test_help_needs_no_torch():
+    code = "import sys\nfrom fusionlab.figures.parser import new_parser\nnew_parser()"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nprint('torch' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
