@@ -39,7 +39,7 @@ class Sample:
 
     @property
     def source_names(self) -> tuple[str, ...]:
-        """The sources in order."""
+        """The sources, in the order of the rows."""
         return tuple(row.removesuffix(ALONE) for row in self.values if row.endswith(ALONE))
 
     @property
@@ -94,6 +94,8 @@ class EvaluationRun:
             raise InputError(
                 f"no readable {SUMMARY} in {folder}; name the folder of an evaluation"
             ) from None
+        if "directions" not in about:
+            raise InputError(f"{folder} holds no evaluation of a network; name one that does")
         metrics = list(about["directions"])
         samples: dict[tuple[str, str], Sample] = {}
         for path in sorted(folder.glob("per_image*.csv")):

@@ -1,0 +1,56 @@
+"""Writes the folder of a report."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fusionlab.report.html.content import content
+from fusionlab.report.html.dominability import RELATIVE_DOMINABILITY, statistics
+from fusionlab.report.html.gallery import pictures
+from fusionlab.report.images import write_whole
+from fusionlab.report.results import plain
+from fusionlab.report.run import EvaluationRun
+
+REPORT, INDEX, DATA = "report", "index.html", "data.js"
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``folder/report/``, for a run that has finished or not.
+
+    The report holds all that it shows and asks nobody for more: it may be moved and zipped.
+    Writing it again takes over what is there, so that it can follow a run.
+
+    Args:
+        folder: The run folder of an evaluation.
+
+    Returns:
+        ``folder/report/index.html``.
+
+    Raises:
+        InputError: If it is no folder of an evaluation.
+    """
+    run = EvaluationRun.open(folder)
+    report = folder / REPORT
+    shown = pictures(run, report)
+    found = statistics(run, report / RELATIVE_DOMINABILITY)
+    _write_changed(report / DATA, script(content(run, shown, found)))
+    for asset in files("fusionlab.report.html").joinpath("assets").iterdir():
+        _write_changed(report / asset.name, asset.read_bytes())
+    return report / INDEX
+
+
+def script(values: dict[str, Any]) -> bytes:
+    """A script that names the values ``REPORT``: a page on disk may read no other kind of file.
+
+    ASCII only, and without ``<``: nothing in it can end the script or begin a tag.
+    """
+    text = json.dumps(plain(values), separators=(",", ":")).replace("<", "\\u003c")
+    return f'"use strict";\nconst REPORT = {text};\n'.encode("ascii")
+
+
+def _write_changed(path: Path, new: bytes) -> None:
+    if not path.exists() or path.read_bytes() != new:
+        write_whole(path, new)

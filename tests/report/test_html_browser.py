@@ -1,0 +1,383 @@
+"""The report in a browser: opened from disk and driven as a reader would."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fusionlab.report.html import write_report
+from tests.report.html_runs import HOSTILE, FakeRun, make_run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+RED, BLUE, GREEN, YELLOW = (200, 0, 0), (0, 0, 200), (0, 200, 0), (253, 231, 37)
+WIDE = {"width": 1400, "height": 900}
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, with no sandbox: tests often run as root in a container."""
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as driver:
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        running = driver.chromium.launch(executable_path=program, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_report(browser) -> Iterator[Open]:
+    """Opens a run's report; in the end no error, dialog or request elsewhere may have come."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_(run: Path, viewport: dict[str, int] = WIDE, **options: Any) -> Any:
+        context = browser.new_context(viewport=viewport, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.requested = []
+        page.on("console", lambda said: problems.append(f"console {said.type}: {said.text}"))
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (problems.append("a dialog"), dialog.dismiss()))
+        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        context.on("request", lambda request: page.requested.append(request.url))
+        page.goto(write_report(run).as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        for page in context.pages:
+            problems += [url for url in page.requested if not url.startswith(("file:", "data:"))]
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """Two tasks; TTD gains 0.5, −0.25, 2 in EN on the first, −1 on the second."""
+    other = FakeRun(gains=(-1,), ids=("d",), done=1, task="mff", name="other pairs")
+    return make_run(tmp_path, FakeRun(), other)
+
+
+def tiles(page: Any) -> list[str]:
+    return page.locator(".tile .id").all_text_contents()
+
+
+def sort(page: Any, order: str, metric: str = "EN ↑") -> list[str]:
+    """The ids in the order of the grid."""
+    page.select_option("#sort-metric", label=metric)
+    page.select_option("#sort-by", label=order)
+    return tiles(page)
+
+
+def view(page: Any, name: str) -> None:
+    """Open a sample in the viewer and wait for its image."""
+    page.locator(".tile", has_text=name).first.click()
+    page.wait_for_function("document.querySelector('#stage img').style.transform !== ''")
+
+
+def colour(page: Any, x: float, y: float = 0.7) -> tuple[int, ...]:
+    """Of the stage, at shares of its width and height."""
+    picture = Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB")
+    return picture.getpixel((int(x * picture.width), int(y * picture.height)))
+
+
+def close(one: tuple[int, ...], other: tuple[int, ...], tolerance: int = 2) -> bool:
+    return all(abs(a - b) <= tolerance for a, b in zip(one, other, strict=True))
+
+
+def transforms(page: Any) -> list[str]:
+    return page.eval_on_selector_all(
+        "#stage img:not([hidden])", "all => all.map(one => one.style.transform)"
+    )
+
+
+def test_tables_say_what_was_measured(open_report, run):
+    page = open_report(run)
+    rows = page.locator("#tables .card").first.locator("tbody tr").all_inner_texts()
+    cells = [row.split("\t") for row in rows]
+    assert cells[2] == ["IFCNN", "1.00", "9.00", "11.00"]  # EN, CE, ms
+    assert cells[3] == ["IFCNN+TTD", "1.75", "8.25", "11.00"]
+    assert [cell.strip() for cell in cells[4]] == ["difference", "+0.750", "−0.750", ""]
+    assert page.locator("#tables .differences .better").count() == 4  # also where lower is better
+    assert page.locator("th[title='ttd: EN as such']").count() == 2
+    assert "abc123" in page.locator("#facts").inner_text()
+
+
+def test_grid_is_sorted_by_gain(open_report, run):
+    page = open_report(run)
+    assert tiles(page) == ["a", "b", "c", "d"]
+    assert sort(page, "largest gain by TTD") == ["c", "a", "b", "d"]
+    assert sort(page, "largest loss by TTD") == ["d", "b", "a", "c"]
+    assert sort(page, "largest gain by TTD", "CE ↓") == ["c", "a", "b", "d"]  # CE falls as EN grows
+    assert sort(page, "IFCNN, best first") == ["c", "b", "a", "d"]  # equal ones as in the data
+    assert sort(page, "IFCNN, worst first") == ["a", "d", "b", "c"]
+
+
+def test_filter_by_task_and_name(open_report, run):
+    page = open_report(run)
+    page.get_by_role("button", name="MFF", exact=True).click()
+    assert tiles(page) == ["d"]
+    assert page.locator("#tables .card").count() == 1
+    page.get_by_role("button", name="All", exact=True).click()
+    page.fill("#find", "B")
+    assert tiles(page) == ["b"]
+
+
+def test_divider_changes_what_is_seen(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    assert close(colour(page, 0.35), RED)
+    assert close(colour(page, 0.65), BLUE)
+    box = page.locator("#divider").bounding_box()
+    stage = page.locator("#stage").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(stage["x"] + 0.25 * stage["width"], box["y"] + 20, steps=3)
+    page.mouse.up()
+    assert close(colour(page, 0.35), BLUE)
+    page.focus("#divider")
+    page.keyboard.press("End")
+    assert page.get_attribute("#divider", "aria-valuenow") == "100"
+    assert close(colour(page, 0.65), RED)
+
+
+def test_any_pair_may_be_compared(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    page.keyboard.press("2")
+    assert page.locator("#name-left").inner_text() == "vi"
+    assert close(colour(page, 0.35), GREEN)
+    page.select_option("#left", label="RD of ir")
+    page.wait_for_function("document.querySelector('#image-left').complete")
+    assert close(colour(page, 0.35), YELLOW)
+    page.locator("#strip figure", has_text="static").first.locator(".view").click()
+    assert page.input_value("#right") == "static"
+    assert close(colour(page, 0.65), RED)
+
+
+def test_overlay_opacity(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    page.keyboard.press("o")
+    page.wait_for_function("document.querySelector('#stage .laid-over').complete")
+    assert close(colour(page, 0.35), tuple((a + b) // 2 for a, b in zip(RED, YELLOW, strict=True)))
+    page.fill("#opacity", "100")
+    assert close(colour(page, 0.35), YELLOW)
+    page.fill("#opacity", "0")
+    assert close(colour(page, 0.35), RED)
+    page.keyboard.press("Tab")
+    page.uncheck("#overlay-on")
+    assert page.locator("#stage .laid-over").is_hidden()
+
+
+def test_keys_walk_through_the_grid_in_its_order(open_report, run):
+    page = open_report(run)
+    sort(page, "largest gain by TTD")
+    view(page, "a")
+    title = page.locator("#viewer-title")
+    page.keyboard.press("ArrowLeft")
+    assert title.inner_text() == "c"
+    page.keyboard.press("ArrowLeft")  # there is none before
+    assert title.inner_text() == "c"
+    for name in ("a", "b", "d"):
+        page.keyboard.press("ArrowRight")
+        assert title.inner_text() == name
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#viewer").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#viewer").is_hidden()
+    assert page.evaluate("document.activeElement.querySelector('.id').textContent") == "d"
+
+
+def test_keys_work_after_a_click_on_any_button(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    page.locator("#pairs button").nth(1).click()
+    page.keyboard.press("1")
+    assert page.input_value("#left") == "static"
+    page.click("#next")
+    page.click("#next")
+    page.click("#next")
+    assert page.get_attribute("#next", "aria-disabled") == "true"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#viewer-title").inner_text() == "c"
+
+
+def test_a_sample_opens_again(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    page.keyboard.press("+")
+    page.click("#close")
+    view(page, "a")
+    page.wait_for_function("document.querySelector('#strip img').style.transform !== ''")
+    assert page.evaluate("region.factor") == 1
+    assert close(colour(page, 0.35), RED)
+
+
+def test_zoom_in_step(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    whole = transforms(page)
+    small = page.locator("#strip .view img").first
+    before = small.evaluate("one => one.style.transform")
+    page.locator("#stage").hover(position={"x": 100, "y": 100})
+    page.mouse.wheel(0, -400)
+    page.wait_for_function(
+        "one => document.querySelector('#stage img').style.transform !== one", arg=whole[0]
+    )
+    zoomed = transforms(page)
+    assert len(set(zoomed)) == 1  # left and right
+    assert small.evaluate("one => one.style.transform") != before
+    assert "enlarged" in page.get_attribute("#image-left", "class")
+    assert (
+        page.locator("#image-left").evaluate("one => getComputedStyle(one).imageRendering")
+        == "pixelated"
+    )
+    page.mouse.down()
+    page.mouse.move(500, 500)
+    page.mouse.up()
+    assert transforms(page) != zoomed
+    page.locator("#stage").dblclick()
+    assert transforms(page) == whole
+    page.keyboard.press("+")
+    page.keyboard.press("z")
+    assert transforms(page) == whole
+
+
+def test_zoom_keeps_the_point_under_the_pointer(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    seen = """([x, y]) => {
+        const view = document.querySelector("#stage"), {scale, offset} = placed(view);
+        return [(x - offset[0]) / scale, (y - offset[1]) / scale];
+    }"""
+    point = [500, 200]
+    before = page.evaluate(seen, point)
+    page.evaluate("([x, y]) => zoomAt(document.querySelector('#stage'), 3, x, y)", point)
+    assert page.evaluate(seen, point) == pytest.approx(before)
+
+
+def test_side_by_side_shows_all(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    page.keyboard.press("p")
+    assert page.locator("#stage").is_hidden()
+    names = ["vi", "ir", "static", "TTD", "|TTD − static| × 10", "RD of vi", "RD of ir"]
+    assert page.locator("#strip figcaption").all_inner_texts() == names
+    assert all(box.bounding_box()["height"] > 150 for box in page.locator("#strip .view").all())
+
+
+def test_point_of_a_plot_opens_its_image(open_report, run):
+    page = open_report(run)
+    plot = page.locator("#figures figure").first.locator("svg").first
+    assert "2 of 4 better" in plot.get_attribute("aria-label")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    where = page.evaluate("plotPoints('differences', 0, samples).map(one => one.sample.id)")
+    assert where == ["d", "b", "a", "c"]
+    path = plot.locator(".dots").first.get_attribute("d")  # of the first data: b, a, c
+    x, y = map(float, path.split("h0")[2].removeprefix("M").split())
+    scale = box["width"] / page.evaluate("PLOT.width")
+    page.mouse.click(box["x"] + x * scale, box["y"] + y * scale)
+    assert page.locator("#viewer-title").inner_text() == "c"
+
+
+def test_light_and_dark(open_report, run):
+    def ground(page) -> int:
+        colours = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return int(colours.removeprefix("rgb(").split(",")[0])
+
+    light, dark = (open_report(run, color_scheme=scheme) for scheme in ("light", "dark"))
+    assert ground(light) > 200
+    assert ground(dark) < 60
+    light.click("#theme")
+    assert ground(light) < 60
+    light.click("#theme")
+    assert ground(light) > 200
+
+
+def test_hostile_names_stay_text(open_report, tmp_path):
+    hostile = FakeRun(
+        gains=(1,),
+        ids=(HOSTILE,),
+        done=1,
+        name=f"</script>{HOSTILE}",
+        sources=("vi", '"><svg onload=alert(1)>'),
+    )
+    page = open_report(make_run(tmp_path, hostile))
+    assert page.locator(".tile .id").first.text_content() == HOSTILE
+    assert page.locator("#tables small").first.text_content().startswith(hostile.name)
+    page.locator(".tile").click()
+    assert page.locator("#viewer-title").text_content() == HOSTILE
+    page.keyboard.press("3")
+    page.wait_for_function("document.querySelector('#image-left').naturalWidth > 0")
+    page.select_option("#overlay-source", index=1)
+    page.keyboard.press("Escape")
+    assert page.locator("img[onerror], svg[onload]").count() == 0
+    assert page.locator(".tile img").evaluate("one => one.naturalWidth") == 24
+
+
+def test_unfinished_run_says_so(open_report, tmp_path):
+    page = open_report(make_run(tmp_path, FakeRun(done=2)))
+    assert page.locator("#status").inner_text().startswith("Unfinished: 2 of 3 images done")
+    assert tiles(page) == ["a", "b"]
+
+
+@pytest.mark.parametrize("fake", [FakeRun(done=0), FakeRun(ttd=False)], ids=["nothing", "static"])
+def test_runs_with_less_in_them(open_report, tmp_path, fake):
+    page = open_report(make_run(tmp_path, fake))
+    assert page.locator(".tile").count() == fake.done
+    assert page.locator("#dominability").is_hidden()
+    assert page.locator("#figures figure").count() == (2 if fake.done else 0)
+    if fake.done:
+        view(page, "a")
+        assert page.locator("#overlay").is_hidden()
+        assert page.locator("#strip figcaption").all_inner_texts() == ["vi", "ir", "IFCNN"]
+
+
+def test_fused_images_alone(open_report, tmp_path):
+    fused = make_run(tmp_path, FakeRun(ttd=False))
+    shutil.rmtree(fused / "vif" / "sources")
+    page = open_report(fused)
+    view(page, "a")
+    assert close(colour(page, 0.35), RED)
+    assert page.locator("#strip figcaption").all_inner_texts() == ["IFCNN"]
+
+
+def test_narrow_window_does_not_scroll_sideways(open_report, run):
+    page = open_report(run, viewport={"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    view(page, "a")
+    assert page.evaluate("document.querySelector('#viewer').scrollWidth") <= 390
+
+
+@pytest.mark.slow
+def test_a_thousand_samples_load_few_images(open_report, tmp_path):
+    ids = tuple(f"pair {k}" for k in range(1000))
+    gains = tuple(float(k % 7) for k in range(1000))
+    page = open_report(make_run(tmp_path, FakeRun(gains=gains, ids=ids, done=1000)))
+    assert page.locator(".tile").count() == 1000
+    assert page.evaluate("performance.now()") < 10_000  # alone on this machine 700
+    assert sum(url.endswith(".png") for url in page.requested) < 60
+    assert sort(page, "largest gain by TTD")[:2] == ["pair 6", "pair 13"]
+    page.locator(".tile").last.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    assert sum(url.endswith(".png") for url in page.requested) < 250
+    view(page, "pair 999")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#viewer-title").inner_text() != "pair 999"

@@ -1,0 +1,57 @@
+import json
+import math
+
+import pytest
+
+from fusionlab.errors import InputError
+from fusionlab.report.run import EvaluationRun
+
+ABOUT = {
+    "directions": {"EN": "higher", "CE": "lower", "Q_SF": "zero", "EI:mefb": "higher"},
+    "conventions": {"EN": "a", "CE": "b", "Q_SF": "c", "EI:mefb": "d", "mean": "e"},
+    "data": [{"name": "x", "ids": ["01", "02"]}],
+    "results": [],
+}
+HEADING = "data,task,id,row,EN:ttd,CE:ttd,Q_SF:paper,EI:mefb,ms\r\n"
+
+
+def written(folder, about=ABOUT, **files):
+    (folder / "summary.json").write_text(json.dumps(about))
+    for name, lines in files.items():
+        (folder / f"{name}.csv").write_text(HEADING + lines)
+    return folder
+
+
+def test_values_are_by_row_and_short_name(tmp_path):
+    lines = "x,vif,01,static,1.5,nan,,4,20\r\nx,vif,01,ir alone,2,3,4,5,\r\n"
+    run = EvaluationRun.open(written(tmp_path, per_image=lines))
+    (sample,) = run.samples
+    assert list(sample.values["static"]) == ["EN", "CE", "EI:mefb"]
+    assert sample.values["static"]["EN"] == 1.5
+    assert math.isnan(sample.values["static"]["CE"])
+    assert sample.values["ir alone"]["EI:mefb"] == 5
+    assert sample.milliseconds == {"static": 20}
+    assert (sample.source_names, sample.fused_rows) == (("ir",), ("static",))
+    assert run.higher_is_better == {"EN": True, "CE": False, "Q_SF": None, "EI:mefb": True}
+    assert not run.finished
+
+
+def test_what_several_processes_wrote_comes_in_the_order_of_the_data(tmp_path):
+    second, first = "x,vif,02,static,1,1,1,1,1\r\n", "x,vif,01,static,2,2,2,2,2\r\n"
+    files = {"per_image": second, "per_image-1": first}
+    run = EvaluationRun.open(written(tmp_path, **files))
+    assert [sample.id for sample in run.samples] == ["01", "02"]
+
+
+def test_a_line_that_is_being_written_is_not_read(tmp_path):
+    lines = "x,vif,01,static,1,1,1,1,1\r\nx,vif,02,static,1,1,1"
+    run = EvaluationRun.open(written(tmp_path, per_image=lines))
+    assert [sample.id for sample in run.samples] == ["01"]
+
+
+@pytest.mark.parametrize("about", [None, {"results": []}])
+def test_another_folder_is_refused(tmp_path, about):
+    if about is not None:
+        written(tmp_path, about)
+    with pytest.raises(InputError, match="name"):
+        EvaluationRun.open(tmp_path)
