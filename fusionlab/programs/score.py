@@ -14,7 +14,6 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import fusionlab
 from fusionlab.data.colour import grey_levels
@@ -25,6 +24,9 @@ from fusionlab.errors import InputError
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.metrics.base import ImageMean
 from fusionlab.programs.inputs import check_datasets, open_data
+from fusionlab.programs.notes import note
+from fusionlab.programs.outcome import print_json
+from fusionlab.programs.progress import ProgressBar
 from fusionlab.programs.provenance import provenance
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.report.comparison import MethodScores, comparison_tables, summary
@@ -63,8 +65,8 @@ def score(settings: Namespace, config: str) -> Path:
     (dataset,) = open_data(settings.data, frozenset(), (1, 3))
     check_datasets([dataset], FusionMetrics(metrics))
     folders = open_fused(settings.fused, dataset, settings.allow_unmatched)
-    for note in (note for folder in folders for note in folder.notes()):
-        print(note, file=sys.stderr)
+    for line in (line for folder in folders for line in folder.notes()):
+        note(line)
     folder = Path(settings.resume) if settings.resume else run_folder(settings.output, "score")
     make(folder)
     if not settings.resume:
@@ -72,11 +74,11 @@ def score(settings: Namespace, config: str) -> Path:
     columns = [f"{metric.name}:{metric.convention_name}" for metric in metrics]
     rows = RowFile(folder / ROWS, ("method", "id"), columns)
     try:
-        _score_all(dataset, folders, metrics, rows, settings.data.workers)
+        _score_all(dataset, folders, metrics, rows, settings.data.workers, settings.quiet)
     except KeyboardInterrupt:
         print(f"interrupted; python evaluate.py --resume {folder} goes on", file=sys.stderr)
         raise
-    _report(folder, dataset, folders, metrics, rows, config)
+    _report(folder, dataset, folders, metrics, rows, config, settings.json)
     return folder
 
 
@@ -86,6 +88,7 @@ def _score_all(
     metrics: list[ImageMean],
     rows: RowFile,
     workers: int,
+    quiet: bool,
 ) -> None:
     done = rows.keys()
     tasks = [
@@ -94,19 +97,10 @@ def _score_all(
         for index, path in folder.paths.items()
         if (folder.name, dataset.ids[index]) not in done
     ]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("Scoring", total=len(tasks), rate="")
+    with ProgressBar("Scoring", len(tasks), "images", hidden=quiet) as bar:
         for task, values in _results(dataset, tasks, metrics, workers):
             rows.append((task.method, dataset.ids[task.index]), values)
-            speed = progress.tasks[bar].speed
-            progress.update(bar, advance=1, rate=f"{speed:.2f} images/s" if speed else "")
+            bar.advance()
 
 
 def _results(
@@ -160,6 +154,7 @@ def _report(
     metrics: list[ImageMean],
     rows: RowFile,
     config: str,
+    as_json: bool,
 ) -> None:
     """Print the tables and write ``summary.json``."""
     table = FusionMetrics(metrics)
@@ -175,6 +170,9 @@ def _report(
         "results": summary(scores),
     }
     write_json(folder / "summary.json", content)
+    if as_json:
+        print_json(content)
+        return
     print(f"fusionlab {fusionlab.__version__}, commit {provenance()['commit'] or 'unknown'}")
     console = Console()
     print(f"metrics: {table.forms}")

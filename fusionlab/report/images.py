@@ -14,20 +14,25 @@ from torch import Tensor
 
 from fusionlab.data.colour import to_levels
 
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+
 
 def write_image(path: Path, image: Tensor) -> None:
-    """Write (3, H, W) in [0, 1] as an 8-bit PNG, rounded; grey if its channels are equal."""
+    """Write (3, H, W) in [0, 1] in 8 bits, rounded; grey if its channels are equal.
+
+    The ending says how: PNG, TIFF, or JPEG of quality 95 with whole chroma.
+    """
     levels = to_levels(image).cpu()
     if (levels == levels[:1]).all():
         levels = levels[:1]
-    _write_png(path, Image.fromarray(levels.permute(1, 2, 0).squeeze(2).numpy()))
+    _write(path, Image.fromarray(levels.permute(1, 2, 0).squeeze(2).numpy()))
 
 
 def write_weight_map(path: Path, weights: Tensor) -> None:
     """Write a map (H, W) in colours that run from 0 to 1, whatever values it holds (viridis)."""
     picture = Image.fromarray(to_levels(weights).cpu().numpy())
-    picture.putpalette(_viridis().tobytes())  # a third of the size in three channels
-    _write_png(path, picture)
+    picture.putpalette(viridis().tobytes())  # a third of the size in three channels
+    _write(path, picture)
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -45,14 +50,16 @@ def write_whole(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _write_png(path: Path, picture: Image.Image) -> None:
+def _write(path: Path, picture: Image.Image) -> None:
+    name = FORMATS[path.suffix.casefold()]
+    options = {"quality": 95, "subsampling": 0} if name == "JPEG" else {}
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    picture.save(buffer, format=name, **options)
     write_whole(path, buffer.getvalue())
 
 
 @cache
-def _viridis() -> np.ndarray:
-    """(256, 3) uint8."""
+def viridis() -> np.ndarray:
+    """The colours of maps from 0 to 1, (256, 3) uint8."""
     colours = ColorMap("viridis", num_colors=256, dtype=torch.float64).colors
     return to_levels(colours).T.contiguous().numpy()

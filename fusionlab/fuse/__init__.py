@@ -1,0 +1,1 @@
+"""Fuse a user's own pictures, folders of them or videos, without a data set."""

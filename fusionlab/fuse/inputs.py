@@ -1,0 +1,159 @@
+"""What the user gave: its kind, the names of the sources, the task, the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.layouts import KNOWN_SOURCES, Listing, Sample, task_of
+from fusionlab.data.layouts.subfolders import find_subfolders
+from fusionlab.data.layouts.suffixes import parts
+from fusionlab.errors import InputError
+from fusionlab.fuse.decoding import is_video
+from fusionlab.fuse.video import VideoDataset
+from fusionlab.networks import FusionNetwork
+
+
+def kind_of(paths: Sequence[Path]) -> str:
+    """``images``, ``folders`` or ``videos``.
+
+    Raises:
+        InputError: If there are fewer than two, one does not exist, or they are of several kinds.
+    """
+    kinds = {path: _kind(path) for path in paths}
+    if len(paths) < 2:
+        raise InputError(f"{paths[0]} is the only source; give two or more")
+    first, kind = next(iter(kinds.items()))
+    for path, other in kinds.items():
+        if other != kind:
+            raise InputError(
+                f"{first} is among {kind} but {path} among {other}; give sources of one kind"
+            )
+    return kind
+
+
+def named_sources(
+    paths: Sequence[Path], given: Sequence[str] | None, task: str | None
+) -> tuple[dict[str, Path], str]:
+    """The sources by name, in the order in which they are fused, and the task.
+
+    Convention: the names are those of the files, else their endings (``01_vi.png``), else those of
+    their folders, whichever tell the task, else those that differ. Sources that data sets have
+    under these names come in the data sets' order, as a network may want; others as given.
+
+    Args:
+        paths: The sources.
+        given: Their names, which are kept, as is their order.
+        task: The task; None if the names are to tell it.
+
+    Raises:
+        InputError: If ``given`` does not fit, or the task is not told.
+    """
+    if given is not None:
+        _check_given(paths, given)
+    names = list(given) if given is not None else _names(paths)
+    task = task or task_of(names)
+    if task is None:
+        raise InputError(
+            f"the sources are called {', '.join(names)}, which does not tell the task; add --task "
+            "vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus)"
+        )
+    named = dict(zip(names, paths, strict=True))
+    return (named if given is not None else _in_known_order(named)), task
+
+
+def open_dataset(kind: str, sources: dict[str, Path], task: str, colour: str) -> FusionDataset:
+    """The samples to fuse.
+
+    Args:
+        kind: See :func:`kind_of`.
+        sources: Images, folders or videos, by the names of the sources.
+        task: The task.
+        colour: ``luma`` or ``rgb``.
+
+    Raises:
+        InputError: If images of a sample differ in size, or one is unreadable or lacks a partner.
+    """
+    if kind == "videos":
+        return VideoDataset(sources, task, colour)
+    first = next(iter(sources.values()))
+    samples = [Sample(first.stem, sources)] if kind == "images" else _match(sources)
+    dataset = FolderDataset(Listing(first.parent, kind, samples), task, colour)
+    if kind == "images":
+        dataset.check_files()  # of folders, a broken one costs its own sample only
+    return dataset
+
+
+def check_smallest(dataset: FusionDataset, network: FusionNetwork) -> None:
+    """Refuse what is too small for a network.
+
+    Raises:
+        InputError: Naming the first sample that is.
+    """
+    for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
+        if min(height, width) < network.smallest:
+            raise InputError(
+                f"{name} is {width}x{height}; {network.name} fuses {network.smallest}x"
+                f"{network.smallest} pixels or more"
+            )
+
+
+def files_of(dataset: FusionDataset) -> list[Path]:
+    """The files that are read."""
+    if isinstance(dataset, VideoDataset):
+        return dataset.paths
+    assert isinstance(dataset, FolderDataset)
+    return [path for sample in dataset.listing.samples for path in sample.sources.values()]
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "folders"
+    if not path.exists():
+        raise InputError(f"no file or folder {path}")
+    return "videos" if is_video(path) else "images"
+
+
+def _check_given(paths: Sequence[Path], given: Sequence[str]) -> None:
+    for name in given:
+        if not name or Path(name).name != name:
+            raise InputError(f"sources names {name!r}, which cannot be a part of a file's name")
+    if len(given) != len(paths) or len({name.casefold() for name in given}) < len(given):
+        raise InputError(
+            f"sources must be {len(paths)} different names, one per source, got {', '.join(given)}"
+        )
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    own = [path.resolve().name if path.is_dir() else path.stem for path in paths]
+    endings = [parts(path)[1] for path in paths]
+    folders = [path.resolve().parent.name for path in paths]
+    candidates = [own, endings, folders]
+    numbers = [str(k) for k in range(1, len(paths) + 1)]
+    telling = (names for names in candidates if task_of(names) and _differ(names))
+    distinct = (names for names in candidates if _differ(names))
+    return next(telling, None) or next(distinct, numbers)
+
+
+def _differ(names: Sequence[str]) -> bool:
+    return all(names) and len({name.casefold() for name in names}) == len(names)
+
+
+def _in_known_order(named: dict[str, Path]) -> dict[str, Path]:
+    folded = {name.casefold(): name for name in named}
+    for known in KNOWN_SOURCES:
+        if set(known) == set(folded):
+            return {folded[name]: named[folded[name]] for name in known}
+    return named
+
+
+def _match(folders: dict[str, Path]) -> list[Sample]:
+    """Files of equal stem in all folders, case-folded, whatever their extension."""
+    first = next(iter(folders.values()))
+    names = tuple(name.casefold() for name in folders)
+    try:
+        return find_subfolders(first.parent, folders, [], names, None)
+    except InputError as fault:
+        text = str(fault).replace(", move the file away or set data.layout", " or move it away")
+        raise InputError(text.replace("; set data.sources", "; give others")) from None

@@ -1,0 +1,129 @@
+"""Where results go, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fusionlab.errors import InputError
+from fusionlab.fuse.encoding import WRITTEN
+from fusionlab.fuse.fusing import Fused
+from fusionlab.report.images import FORMATS, write_arrays, write_image, write_weight_map
+
+
+@dataclass(frozen=True)
+class Target:
+    """The files of one sample.
+
+    Args:
+        fused: The fused image or video.
+        maps: Images or videos of the Relative Dominability by source; none if not wanted.
+        arrays: The raw maps of an image.
+    """
+
+    fused: Path
+    maps: dict[str, Path]
+    arrays: Path | None
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of them."""
+        return [self.fused, *self.maps.values(), *([self.arrays] if self.arrays else [])]
+
+
+def targets_of(
+    kind: str, output: Path, ids: Sequence[str], names: Iterable[str], rd_dir: Path | None
+) -> list[Target]:
+    """The files that will be written, sample by sample; a video is one.
+
+    Args:
+        kind: ``images``, ``folders`` or ``videos``.
+        output: Image, folder or video.
+        ids: Names of the samples.
+        names: Names of the sources.
+        rd_dir: Folder of the maps, or None.
+    """
+    fused = [output / f"{id_}.png" for id_ in ids] if kind == "folders" else [output]
+    ending = output.suffix if kind == "videos" else ".png"
+    targets = []
+    for path in fused:
+        maps = {name: rd_dir / f"{path.stem}-{name}{ending}" for name in names} if rd_dir else {}
+        arrays = rd_dir / f"{path.stem}.npz" if rd_dir and kind != "videos" else None
+        targets.append(Target(path, maps, arrays))
+    return targets
+
+
+def check_output(kind: str, output: Path) -> None:
+    """Refuse an output that the sources cannot become.
+
+    Raises:
+        InputError: Saying what is expected.
+    """
+    if kind == "folders":
+        if output.is_file() or output.suffix.casefold() in {*FORMATS, *WRITTEN}:
+            raise InputError(f"{output} is no folder; folders are fused into one, set -o to it")
+        return
+    endings = FORMATS if kind == "images" else WRITTEN
+    if output.suffix.casefold() not in endings or output.is_dir():
+        raise InputError(f"{kind} are fused into one file, {', '.join(endings)}; got -o {output}")
+
+
+def notes(output: Path) -> list[str]:
+    """Lines for the user: what the format does to an image."""
+    if FORMATS.get(output.suffix.casefold()) != "JPEG":
+        return []
+    return [f"{output}: JPEG is lossy; save PNG to measure or to compare"]
+
+
+def check_targets(targets: Sequence[Target], sources: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to lose a file, and to mix results with sources.
+
+    Args:
+        targets: What is to be written.
+        sources: Files that are read, and folders that hold nothing but sources.
+        overwrite: Whether files that are there may be replaced.
+
+    Raises:
+        InputError: Naming the first file that is, or would lie among, the sources, would be
+            written twice, or is there.
+    """
+    kept = {path.resolve() for path in sources}
+    seen: set[Path] = set()
+    for path in (path for target in targets for path in target.paths):
+        if path.resolve() in kept:
+            raise InputError(f"{path} is a source and would be replaced; choose another place")
+        if path.resolve().parent in kept:
+            raise InputError(f"{path} would lie among the sources; choose another folder")
+        if path in seen:
+            raise InputError(f"{path} would be written twice; set --rd-dir to another folder")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists; add --overwrite or choose another place")
+        seen.add(path)
+
+
+def write(target: Target, fused: Fused) -> None:
+    """Write the files of a sample.
+
+    Raises:
+        InputError: If one cannot be written.
+    """
+    try:
+        write_image(target.fused, fused.image)
+        if fused.weights is None or fused.losses is None:
+            return
+        for path, weights in zip(target.maps.values(), fused.weights, strict=False):
+            write_weight_map(path, weights)
+        if target.arrays is not None:
+            arrays = {
+                "weights": fused.weights.cpu().numpy(),
+                "losses": fused.losses.cpu().numpy(),
+                "source_names": np.array(list(target.maps)),
+            }
+            write_arrays(target.arrays, arrays)
+    except OSError as reason:
+        raise InputError(
+            f"cannot write the results of {target.fused} ({reason.strerror}); choose another place"
+        ) from None

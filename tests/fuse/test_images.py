@@ -1,0 +1,156 @@
+"""Single pictures through the real program."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import evaluate
+
+from .conftest import pixels, write
+
+SETS = {  # sources by name, with what they are
+    "vif": {"vi": {"colour": True}, "ir": {}},
+    "mif": {"mri": {"deep": True}, "pet": {"colour": True}},
+    "mff": {"near": {"colour": True}, "middle": {"colour": True}, "far": {"colour": True}},
+}
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """``<task>/<source>/01.png`` of every set."""
+
+    def plant(task):
+        named = SETS[task]
+        return {
+            name: write(tmp_path / task / name / "01.png", seed, **what)
+            for seed, (name, what) in enumerate(named.items())
+        }
+
+    return plant
+
+
+@pytest.mark.parametrize("task", SETS)
+@pytest.mark.parametrize("ttd", [(), ("--ttd.preset", "authors")])
+def test_the_result_is_that_of_an_evaluation(task, ttd, planted, run, tmp_path):
+    sources = planted(task)
+    out, rd = tmp_path / "out" / "01.png", tmp_path / "rd"
+    maps = ("--rd-dir", rd) if ttd else ()
+    assert run(*sources.values(), "-o", out, *ttd, *maps)[0] == 0
+    argv = ["--data.root", str(tmp_path / task), "--output", str(tmp_path / "runs"), *ttd]
+    evaluate.main(["--trainer.devices", "1", "--report", "false", *argv])
+    (folder,) = (tmp_path / "runs").glob("*")
+    row = "ttd" if ttd else "static"
+    assert out.read_bytes() == (folder / task / row / "01.png").read_bytes()
+    if not ttd:
+        return
+    for name in sources:
+        theirs = folder / task / "rd" / f"01-{name}.png"
+        assert (rd / f"01-{name}.png").read_bytes() == theirs.read_bytes()
+    ours, theirs = (np.load(path) for path in (rd / "01.npz", folder / task / "rd" / "01.npz"))
+    assert sorted(ours.files) == sorted(theirs.files)
+    assert all(np.array_equal(ours[key], theirs[key]) for key in ours.files)
+
+
+def test_uniform_dominability_is_the_static_image(planted, run, tmp_path):
+    sources = planted("mff").values()
+    run(*sources, "-o", tmp_path / "static.png")
+    run("--ttd.temperature", "0", *sources, "-o", tmp_path / "uniform.png")
+    run("--ttd", *sources, "-o", tmp_path / "ttd.png")
+    static, uniform, ttd = (
+        (tmp_path / f"{name}.png").read_bytes() for name in ("static", "uniform", "ttd")
+    )
+    assert static == uniform != ttd
+
+
+@pytest.mark.parametrize("argv", [["--ttd", "--ttd.temperature=9"], ["--ttd.temperature=9"]])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_bare_ttd_takes_no_file_and_loses_no_option(argv, first, planted, run, tmp_path):
+    files = [*planted("vif").values(), "-o", tmp_path / "out.png", "--rd-dir", tmp_path / "rd"]
+    argv = argv[:: 1 if first else -1]
+    assert run(*argv, *files)[0] == 0
+    losses, weights = (np.load(tmp_path / "rd" / "out.npz")[key] for key in ("losses", "weights"))
+    scores = np.exp(-9 * losses)  # what the softmax of Eq. 6 is taken of
+    np.testing.assert_allclose(weights, np.exp(scores) / np.exp(scores).sum(0), atol=1e-5)
+
+
+def test_the_order_of_known_names_is_the_data_sets(planted, run, tmp_path):
+    vi, ir = planted("vif").values()
+    for name, files in (("one", (vi, ir)), ("other", (ir, vi))):
+        rd = tmp_path / name
+        assert run("--ttd", *files, "-o", tmp_path / f"{name}.png", "--rd-dir", rd)[0] == 0
+        assert np.load(rd / f"{name}.npz")["source_names"].tolist() == ["vi", "ir"]
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "other.png").read_bytes()
+
+
+def test_names_that_are_given_keep_their_order(tmp_path, run):
+    files = [write(tmp_path / f"{k}.png", k) for k in range(2)]
+    argv = ["--ttd", *files, "-o", tmp_path / "out.png", "--rd-dir", tmp_path]
+    assert run(*argv, "--sources", "[ir, vi]")[0] == 0
+    assert np.load(tmp_path / "out.npz")["source_names"].tolist() == ["ir", "vi"]
+    assert (tmp_path / "out-ir.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        (["vi.png", "IR.png"], "vif: vi, IR; ifcnn, luma"),
+        (["01_far.png", "01_near.png"], "mff: near, far; ifcnn, rgb"),
+        (["under/7.png", "over/7.png"], "mef: under, over; ifcnn, luma"),
+        (["a/ct.png", "b/mri.png"], "mif: mri, ct; ifcnn, luma"),
+    ],
+)
+def test_the_task_is_told_by_the_names(files, line, tmp_path, run):
+    paths = [write(tmp_path / name, seed) for seed, name in enumerate(files)]
+    code, out, err = run(*paths, "-o", tmp_path / "out.png")
+    assert (code, out) == (0, f"{tmp_path / 'out.png'}\n")
+    assert err == f"{line}\n"
+
+
+def test_a_task_that_is_given_decides(tmp_path, run):
+    paths = [write(tmp_path / f"{k}.png", k, colour=True) for k in range(3)]
+    argv = ("--task", "mff", "--colour", "luma")
+    assert "mff: 0, 1, 2; ifcnn, luma" in run(*paths, *argv, "-o", tmp_path / "out.png")[2]
+
+
+def test_files_of_one_name_are_numbered(tmp_path, run):
+    paths = [write(tmp_path / side / "x" / "01.png", k) for k, side in enumerate("ab")]
+    assert "mef: 1, 2;" in run(*paths, "--task", "mef", "-o", tmp_path / "out.png")[2]
+
+
+def test_other_formats_hold_the_same_image(planted, run, tmp_path):
+    sources = planted("vif").values()
+    for ending in ("png", "tif", "JPG"):
+        code, _, err = run(*sources, "-o", tmp_path / "new" / f"out.{ending}")
+        assert code == 0
+        assert ("JPEG is lossy" in err) == (ending == "JPG")
+    image = pixels(tmp_path / "new" / "out.png")
+    assert image.shape == (12, 16, 3)
+    assert image.dtype == np.uint8
+    assert np.array_equal(pixels(tmp_path / "new" / "out.tif"), image)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
+    assert np.array_equal(pixels(tmp_path / "new" / "out.JPG"), np.asarray(Image.open(buffer)))
+
+
+def test_grey_sources_give_a_grey_file(tmp_path, run):
+    paths = [write(tmp_path / f"{name}.png", k) for k, name in enumerate(("vi", "ir"))]
+    for ending in ("png", "tif"):
+        run(*paths, "-o", tmp_path / f"out.{ending}")
+        assert pixels(tmp_path / f"out.{ending}").ndim == 2
+
+
+def test_overwriting_is_asked_for(planted, run, refused, tmp_path):
+    sources, out = planted("vif").values(), tmp_path / "out.png"
+    out.write_text("precious")
+    assert f"{out} exists; add --overwrite" in refused(*sources, "-o", out)
+    assert out.read_text() == "precious"
+    assert run(*sources, "-o", out, "--overwrite", "--quiet") == (0, f"{out}\n", "")
+    assert pixels(out).shape == (12, 16, 3)
+
+
+def test_a_map_in_the_way_is_found_before_anything_is_fused(planted, refused, tmp_path):
+    (tmp_path / "out-ir.png").write_text("precious")
+    argv = ("--ttd", *planted("vif").values(), "-o", tmp_path / "out.png", "--rd-dir", tmp_path)
+    assert "out-ir.png exists" in refused(*argv)
