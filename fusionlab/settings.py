@@ -210,6 +210,8 @@ class Training:
             batches make noisy; 1 never does.
         options: Arguments of the network's objective, e.g. --training.options.ssim_weight 1.
         workers: Processes that make crops; 0 makes them in the main one.
+        samples_every: Validations from one time to the next that pictures of the first four samples
+            are written, from the first on; 0 never writes any.
     """
 
     stage: Literal["fusion", "illumination"] = "fusion"
@@ -230,6 +232,7 @@ class Training:
     hold_batch_norm: float = 0.2
     options: dict[str, Any] = field(default_factory=dict)
     workers: int = 0
+    samples_every: int = 5
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
@@ -238,7 +241,8 @@ class Training:
         for name in ("limit", "stride", "batches_per_epoch"):
             if getattr(self, name) is not None:
                 _at_least(f"training.{name}", getattr(self, name), 1)
-        for name in ("lr", "lr_power", "momentum", "weight_decay", "contrast", "workers"):
+        counts = ("workers", "samples_every")
+        for name in ("lr", "lr_power", "momentum", "weight_decay", "contrast", *counts):
             _at_least(f"training.{name}", getattr(self, name), 0)
         for name in ("hold_batch_norm", "contrast"):
             if not 0 <= getattr(self, name) <= 1:

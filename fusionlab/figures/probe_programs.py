@@ -24,7 +24,7 @@ from fusionlab.figures.probes import (
 from fusionlab.figures.samples import find_sample, find_source, fuse_sample
 from fusionlab.figures.severity import severity
 from fusionlab.figures.timeline import timeline
-from fusionlab.programs.notes import note
+from fusionlab.notes import note
 from fusionlab.training.module import FusionModule
 from fusionlab.ttd import TestTimeDynamicFusion
 

@@ -25,8 +25,8 @@ from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, t
 from fusionlab.fuse.video import VideoDataset
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.notes import note, show_notes
 from fusionlab.programs.inputs import check_source_counts
-from fusionlab.programs.notes import note, show_notes
 from fusionlab.programs.progress import ProgressBar
 from fusionlab.report.images import viridis
 from fusionlab.training.module import FusionModule

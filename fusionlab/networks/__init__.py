@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionlab.errors import InputError
-from fusionlab.networks.base import FusionNetwork
+from fusionlab.networks.base import FusionNetwork, scale_features
 from fusionlab.networks.cddfuse import CDDFuse
 from fusionlab.networks.checkpoints import (
     BUNDLED,
@@ -41,6 +41,7 @@ __all__ = [
     "create_network",
     "list_networks",
     "save_checkpoint",
+    "scale_features",
 ]
 
 

@@ -13,20 +13,23 @@ from fusionlab.errors import InputError
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.notes import show_notes
 from fusionlab.programs.inputs import (
     check_datasets,
     check_share,
     check_source_counts,
     open_datasets,
 )
-from fusionlab.programs.notes import show_notes
 from fusionlab.programs.outcome import Evaluated, print_json, show, write_results
 from fusionlab.programs.resumed import FILES, restore
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
+from fusionlab.report.html import write_report
 from fusionlab.report.images import write_whole
 from fusionlab.report.run import PER_IMAGE
+from fusionlab.tracking.evaluation import track_evaluation
 from fusionlab.training.module import FusionModule
+from fusionlab.training.reporter import ReportWriter
 from fusionlab.training.writer import RunWriter
 
 
@@ -63,7 +66,10 @@ def evaluate(settings: Namespace, config: str) -> Path:
     done = restore(resumed, module, datasets, settings) if resumed else None
     folder = resumed or run_folder(settings.output, "evaluate")
     writer = RunWriter(folder, datasets, module.headings(), settings.report)
-    trainer = build_trainer(settings.trainer, [writer], Path(settings.output), quiet=settings.quiet)
+    reporter = [ReportWriter(writer)] if settings.report else []
+    trainer = build_trainer(
+        settings.trainer, [writer, *reporter], Path(settings.output), quiet=settings.quiet
+    )
     check_share(datasets, settings.data.batch_size, trainer.world_size)
     data = FusionData(datasets, settings.data, done=done)
     _run(trainer, module, data, writer, config)
@@ -97,8 +103,12 @@ def _finish(
     for path in folder.glob(FILES):
         if path.name != PER_IMAGE:  # what other processes wrote is in that one too
             path.unlink()
+    page = write_report(folder) if settings.report else None
     if settings.json:
         print_json(content)
     else:
         show(module, evaluated)
         print(f"Images, RD maps, {PER_IMAGE} and summary.json: {folder}")
+        if page is not None:
+            print(f"Report, for a browser: {page}")
+    track_evaluation(settings.wandb, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from jsonargparse import Namespace
@@ -15,6 +16,12 @@ from fusionlab.errors import InputError
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.images import write_whole
+from fusionlab.tracking.checkpoints import log_checkpoint
+from fusionlab.tracking.identity import identify
+from fusionlab.tracking.logger import Tracker
+from fusionlab.tracking.opening import open_tracker
+from fusionlab.training.gradient_norm import GradientNorm
+from fusionlab.training.throughput import Throughput
 
 LAST = "last.ckpt"
 
@@ -43,22 +50,36 @@ class Fitting:
         self.folder = self.resumed.parent if self.resumed else run_folder(settings.output, "train")
         _check_schedule(settings, monitor)
         self.checkpoints = _checkpoints(self.folder, monitor)
-        own = [*self.checkpoints, LearningRateMonitor(), _SaveConfig(self.folder, config)]
+        self.mode = "disabled" if settings.trainer.fast_dev_run else settings.wandb
+        self.tracker: Tracker | None = None
+        rates = [LearningRateMonitor(), GradientNorm(), Throughput(settings.training.batch_size)]
+        own = [*self.checkpoints, *rates, _SaveConfig(self.folder, config)]
         self.trainer = build_trainer(
             settings.trainer,
             [*own, *(callbacks or [])],
             self.folder,
             CSVLogger(self.folder, name="log"),
             unused_parameters,
+            settings.quiet,
         )
 
-    def fit(self, module: L.LightningModule, data: L.LightningDataModule) -> None:
+    def fit(
+        self, module: L.LightningModule, data: L.LightningDataModule, about: dict[str, Any]
+    ) -> None:
         """Make the folder and train; say how to go on when interrupted.
+
+        Args:
+            module: What learns.
+            data: From what.
+            about: What the summary will say of them, before there are results.
 
         Raises:
             InputError: If Lightning refuses the settings.
         """
         make(self.folder)
+        self.tracker = open_tracker(self.mode, self.folder, "train", identify(about))
+        if self.tracker is not None:
+            self.trainer.loggers = [*self.trainer.loggers, self.tracker]
         try:
             self.trainer.fit(module, data, ckpt_path=self.resumed, weights_only=True)
         except MisconfigurationException as reason:
@@ -68,7 +89,23 @@ class Fitting:
             if (self.folder / LAST).is_file():
                 resume = f"python train.py --resume {self.folder}"
                 print(f"interrupted; {resume} goes on", file=sys.stderr)
+            if self.tracker is not None:
+                self.tracker.finish()
             raise
+
+    def track(self, scores: dict[str, Any], weights: Path, name: str) -> None:
+        """Log scores and weights, and end the W&B run; on the first process.
+
+        Args:
+            scores: Of the weights, for the summary.
+            weights: The file, which must not change any more.
+            name: What they are called.
+        """
+        if self.tracker is not None:
+            alias = "last" if len(self.checkpoints) == 1 else "best"
+            self.tracker.attempt(lambda run: run.summary.update(scores))
+            log_checkpoint(self.tracker, weights, name, scores, alias)
+            self.tracker.finish()
 
     @property
     def kept(self) -> Path | None:

@@ -14,7 +14,7 @@ from fusionlab.data.scenes import TASKS
 from fusionlab.errors import InputError
 from fusionlab.metrics import FusionMetrics
 from fusionlab.networks import FusionNetwork
-from fusionlab.programs.notes import note
+from fusionlab.notes import note
 from fusionlab.settings import Data
 
 LONGEST_NAME = 255  # bytes, of a file on the file systems in use

@@ -14,8 +14,8 @@ from fusionlab.data.photographs import open_photographs
 from fusionlab.errors import InputError
 from fusionlab.losses import Objective
 from fusionlab.networks import FusionNetwork
+from fusionlab.notes import note
 from fusionlab.programs.inputs import open_datasets
-from fusionlab.programs.notes import note
 from fusionlab.settings import Data, Task
 
 

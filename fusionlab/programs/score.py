@@ -23,8 +23,8 @@ from fusionlab.data.images import read_image
 from fusionlab.errors import InputError
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.metrics.base import ImageMean
+from fusionlab.notes import note
 from fusionlab.programs.inputs import check_datasets, open_data
-from fusionlab.programs.notes import note
 from fusionlab.programs.outcome import print_json
 from fusionlab.programs.progress import ProgressBar
 from fusionlab.programs.provenance import provenance

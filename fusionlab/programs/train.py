@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import cast
 
 import lightning as L
+import yaml
 from jsonargparse import Namespace
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from fusionlab.data.datamodule import FusionData
+from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.losses import create_objective
 from fusionlab.losses.base import ParameterGroup
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
+from fusionlab.notes import show_notes
 from fusionlab.programs.fitting import Fitting
 from fusionlab.programs.illumination import train_illumination
 from fusionlab.programs.inputs import (
@@ -26,9 +30,13 @@ from fusionlab.programs.inputs import (
 )
 from fusionlab.programs.material import open_material
 from fusionlab.programs.outcome import print_json, show, write_results
+from fusionlab.programs.provenance import provenance
 from fusionlab.settings import Task
+from fusionlab.tracking.evaluation import summary_values
+from fusionlab.tracking.identity import data_name
 from fusionlab.training.batch_norm import HoldBatchNorm
 from fusionlab.training.module import FusionModule
+from fusionlab.training.samples import SampleWriter
 
 BUILT_IN_TASKS = {"multi_focus": "mff", "photographs": "vif", "pairs": "vif"}  # by material
 
@@ -46,6 +54,7 @@ def train(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
+    show_notes(not settings.quiet)
     stages = {"fusion": train_fusion, "illumination": train_illumination}
     return stages[settings.training.stage](settings, config)
 
@@ -77,23 +86,45 @@ def train_fusion(settings: Namespace, config: str) -> Path:
         settings,
         config,
         "val/PSNR_truth" if datasets[0].has_reference and in_one_stage else None,
-        [HoldBatchNorm(settings.training.hold_batch_norm)],
+        _callbacks(settings, datasets[0]),
         objective.unused_parameters,
     )
     check_share(datasets, settings.data.batch_size, fitting.trainer.world_size)
     data = FusionData(datasets, settings.data, material, settings.training, settings.seed)
-    fitting.fit(module, data)
+    about = {"settings": yaml.safe_load(config), "data": [one.describe() for one in datasets]}
+    fitting.fit(module, data, {**module.describe(), **about, **provenance()})
     _keep(fitting, network)
     fitting.trainer.test(module, data, verbose=False)
     if fitting.trainer.is_global_zero:
-        evaluated = list(zip(datasets, module.tested, strict=True))
-        content = write_results(fitting.folder, module, datasets, evaluated, config)
-        if settings.json:
-            print_json(content)
-        else:
-            show(module, evaluated)
-            print(f"Checkpoints, log, config and scores: {fitting.folder}")
+        _finish(fitting, module, datasets, settings, config)
     return fitting.folder
+
+
+def _finish(
+    fitting: Fitting,
+    module: FusionModule,
+    datasets: list[FusionDataset],
+    settings: Namespace,
+    config: str,
+) -> None:
+    """Write the scores of the weights to use, print them and log them."""
+    evaluated = list(zip(datasets, module.tested, strict=True))
+    content = write_results(fitting.folder, module, datasets, evaluated, config)
+    if settings.json:
+        print_json(content)
+    else:
+        show(module, evaluated)
+        print(f"Checkpoints, log, config and scores: {fitting.folder}")
+    name = f"{module.network.name}-{data_name(content['data'])}"
+    fitting.track(summary_values(content), Path(module.network.checkpoint["path"]), name)
+
+
+def _callbacks(settings: Namespace, validation: FusionDataset) -> list[Callback]:
+    """What a fusion network is trained with, besides what every training has."""
+    callbacks: list[Callback] = [HoldBatchNorm(settings.training.hold_batch_norm)]
+    if not settings.trainer.fast_dev_run:
+        callbacks.append(SampleWriter(validation, settings.training.samples_every))
+    return callbacks
 
 
 def _check_settings(

@@ -1,0 +1,102 @@
+"""Lightning's logger for Weights & Biases, which no failing server or full disk lets stop a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+from typing_extensions import override
+
+from fusionlab.notes import note
+
+if TYPE_CHECKING:
+    from wandb import Run
+
+DATA_FOLDER = "WANDB_DATA_DIR"
+STEP = "trainer/global_step"  # what Lightning's logger calls it
+
+
+class Tracker(WandbLogger):
+    """Logs to one W&B run; after the first failure it says so and logs nothing more.
+
+    Args:
+        run: The run.
+        folder: The run folder, in which ``wandb/`` lies.
+    """
+
+    def __init__(self, run: Run, folder: Path) -> None:
+        super().__init__(experiment=run, project=run.project, save_dir=folder, id=run.id)
+        self.failed = False
+
+    def attempt(self, log: Callable[[Run], object]) -> None:
+        """Call ``log`` with the run; a failure ends the logging, not the program."""
+        if self.failed:
+            return
+        assert self.save_dir is not None
+        try:
+            with _kept_in(Path(self.save_dir, "wandb")):
+                log(self.experiment)
+        except failures() as reason:
+            self.failed = True
+            note(f"W&B: logging failed ({reason_line(reason)}); the run goes on without")
+            if isinstance(reason, ConnectionError):
+                _forget_service()
+
+    @override
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log values, at a step of the training if there is one."""
+        place = {} if step is None else {STEP: step}
+        self.attempt(lambda run: run.log({**metrics, **place}))
+
+    @rank_zero_only
+    def finish(self) -> None:
+        """End the W&B run; say how to upload what lies on disk only."""
+        self.attempt(lambda run: run.finish())
+        settings = self.experiment.settings
+        if settings.mode == "offline" and not self.failed:
+            assert self.save_dir is not None
+            folder = Path(self.save_dir, "wandb", Path(settings.sync_dir).name)
+            note(f"W&B: logged offline; wandb sync {folder} uploads it")
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """Artifacts and the images of tables wait for their upload there, not in the home folder."""
+    if DATA_FOLDER in os.environ:
+        yield
+        return
+    os.environ[DATA_FOLDER] = str(folder)  # W&B has no other way to be told
+    try:
+        yield
+    finally:
+        del os.environ[DATA_FOLDER]
+
+
+def _forget_service() -> None:
+    """W&B's local process has died: its exit hook would end the program with a traceback."""
+    import wandb
+
+    with suppress(*failures()):
+        wandb.teardown()
+
+
+def reason_line(reason: BaseException) -> str:
+    """The first line of why something failed."""
+    return (str(reason).strip() or type(reason).__name__).splitlines()[0].rstrip(".")
+
+
+@cache
+def failures() -> tuple[type[Exception], ...]:
+    """What W&B raises when its server, its service or the disk fails."""
+    from wandb import Error  # half a second: only who logs waits for it
+    from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
+    from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
+
+    return (Error, OSError, MailboxClosedError, HandleAbandonedError, ServerResponseError)
