@@ -13,6 +13,8 @@ from typing import Any, Literal, NoReturn, Optional
 from jsonargparse import ArgumentParser, Namespace
 
 from fusionlab.errors import InputError
+from fusionlab.mistakes import ending_in_one_line
+from fusionlab.notes import quietly
 from fusionlab.settings import TTD, Data, Metrics, Network, Trainer, Training
 
 OF_EVALUATION = {"fused": None, "allow_unmatched": False, "report": True}
@@ -139,13 +141,8 @@ def main(
     if settings.ttd is not None:
         config.ttd = Namespace(**asdict(settings.ttd))  # with what the preset filled in
     text = parser.dump(config, skip_validation=True, skip_unset=False)
-    try:
+    with ending_in_one_line(parser), quietly(settings.quiet):
         run()(settings, text)
-    except InputError as mistake:
-        parser.error(str(mistake).rpartition("InputError: ")[2])  # after a worker's traceback
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 def _checked(config: Namespace) -> Namespace:

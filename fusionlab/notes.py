@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-from lightning.pytorch.utilities import rank_zero_only
-
-_shown = True
-
-
-def show_notes(shown: bool) -> None:
-    """Whether :func:`note` prints from now on: what ``--quiet`` decides."""
-    global _shown  # a program decides once, for all that it calls
-    _shown = shown
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
-@rank_zero_only
+@contextmanager
+def quietly(quiet: bool) -> Iterator[None]:
+    """Whether :func:`note` is silent within the block."""
+    token = _quiet.set(quiet)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
 def note(line: str) -> None:
     """Print a line on stderr, once for all processes."""
-    if _shown:
+    from lightning.pytorch.utilities import rank_zero_only  # seconds: only who notes waits
+
+    if not _quiet.get() and not getattr(rank_zero_only, "rank", 0):
         print(line, file=sys.stderr)

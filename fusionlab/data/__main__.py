@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from fusionlab.data.layouts import LAYOUTS
 from fusionlab.data.manifest import TASKS, Manifest
@@ -15,15 +13,7 @@ from fusionlab.data.manifest_files import list_manifests, load_manifest, manifes
 from fusionlab.data.manifest_making import make_manifest
 from fusionlab.data.manifest_open import first_few, open_manifest
 from fusionlab.errors import InputError
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser that reports a mistake in one line and exits with code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the mistake without a usage block."""
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
-        raise SystemExit(2)
+from fusionlab.mistakes import Parser, ending_in_one_line
 
 
 def new_parser() -> Parser:
@@ -129,18 +119,13 @@ def main(argv: list[str] | None = None) -> None:
     """Run ``python -m fusionlab.data``."""
     parser = new_parser()
     options = parser.parse_args(argv)
-    try:
+    with ending_in_one_line(parser):
         if options.command == "list":
             print_list()
         elif options.command == "make-manifest":
             make(options)
         elif not verify(options.name, options.root, not options.no_hashes):
             raise SystemExit(2)
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

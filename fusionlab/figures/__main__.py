@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from fusionlab.errors import InputError
-from fusionlab.figures.parser import PROG, new_parser
+from fusionlab.figures.parser import new_parser
+from fusionlab.mistakes import ending_in_one_line
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,15 +17,10 @@ def main(argv: list[str] | None = None) -> None:
         settings = parser.instantiate(parser.parse_args(argv))
     except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
         parser.error(str(mistake))
-    from fusionlab.figures.programs import draw  # torch is imported only now
+    with ending_in_one_line(parser):
+        from fusionlab.figures.programs import draw  # torch is imported only now
 
-    try:
         paths = draw(settings.command, settings[settings.command])
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{PROG}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
     print("\n".join(map(str, paths)))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from fusionlab.errors import InputError
-from fusionlab.fuse.parser import PROG, new_parser, with_bare_ttd
+from fusionlab.fuse.parser import new_parser, with_bare_ttd
+from fusionlab.mistakes import ending_in_one_line
+from fusionlab.notes import quietly
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -17,15 +18,10 @@ def main(argv: list[str] | None = None) -> None:
         settings = parser.instantiate(parser.parse_args(argv))
     except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
         parser.error(str(mistake))
-    try:
+    with ending_in_one_line(parser), quietly(settings.quiet):
         from fusionlab.fuse.program import fuse  # torch is imported only now
 
         complete = fuse(settings)
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{PROG}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
     if not complete:
         raise SystemExit(1)
 

@@ -25,7 +25,7 @@ from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, t
 from fusionlab.fuse.video import VideoDataset
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.notes import note, show_notes
+from fusionlab.notes import note
 from fusionlab.programs.inputs import check_source_counts
 from fusionlab.programs.progress import ProgressBar
 from fusionlab.report.images import viridis
@@ -44,7 +44,6 @@ def fuse(settings: Namespace) -> bool:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
-    show_notes(not settings.quiet)
     kind, output = kind_of(_paths(settings)), Path(settings.output)
     check_output(kind, output)
     network, dataset = _open(settings, kind)

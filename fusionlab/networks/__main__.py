@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from typing import Any, NoReturn
+from typing import Any
 
-from fusionlab.errors import InputError
+from fusionlab.mistakes import Parser, ending_in_one_line
 from fusionlab.networks.conversion import convert_checkpoint
 from fusionlab.networks.table import networks_table
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser that reports a mistake in one line and exits with code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the mistake without a usage block."""
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
-        raise SystemExit(2)
 
 
 def new_parser() -> Parser:
@@ -65,15 +55,10 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.command == "table":
         print(networks_table())
         return
-    try:
+    with ending_in_one_line(parser):
         network = convert_checkpoint(
             arguments.source, arguments.target, arguments.network, dict(arguments.option)
         )
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
     options = "".join(f", {key}={value}" for key, value in network.options.items())
     print(f"{arguments.target}: {network.name}{options}")
 

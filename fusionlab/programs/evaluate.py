@@ -13,7 +13,6 @@ from fusionlab.errors import InputError
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.notes import show_notes
 from fusionlab.programs.inputs import (
     check_datasets,
     check_share,
@@ -46,7 +45,6 @@ def evaluate(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
-    show_notes(not settings.quiet)
     if settings.get("fused") is not None:
         from fusionlab.programs.score import score
 

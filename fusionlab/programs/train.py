@@ -19,7 +19,6 @@ from fusionlab.losses.base import ParameterGroup
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
-from fusionlab.notes import show_notes
 from fusionlab.programs.fitting import Fitting
 from fusionlab.programs.illumination import train_illumination
 from fusionlab.programs.inputs import (
@@ -54,7 +53,6 @@ def train(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
-    show_notes(not settings.quiet)
     stages = {"fusion": train_fusion, "illumination": train_illumination}
     return stages[settings.training.stage](settings, config)
 
