@@ -11,6 +11,7 @@ from fusionlab.metrics.base import (
     check_size,
     check_sources,
     pixel_mean,
+    working_dtype,
 )
 from fusionlab.metrics.features import FEATURES
 
@@ -64,7 +65,8 @@ def feature_mutual_information(
         )
         for band in bands
     ]
-    return pixel_mean(torch.cat(scores, dim=-2)).mean(dim=1)
+    every = torch.cat(scores, dim=-2)
+    return pixel_mean(every.to(working_dtype(every.device))).mean(dim=1)
 
 
 def _windows(feature: Tensor, side: int) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fusionlab.metrics.base import precise
+from fusionlab.metrics.base import precise, working_dtype
 
 SCALES, ORIENTATIONS = 4, 6
 WAVELENGTH, SPACING = 3.0, 2.1  # of the smallest filter, in pixels; from one scale to the next
@@ -88,7 +88,9 @@ def _of_one_image(spectrum: Tensor, filters: Tensor, noise_gain: Tensor) -> tupl
     energy = (power - across) / (power.sqrt() + EPSILON)
     energy = (energy - threshold).clamp_(min=0)
     width = amplitude / (largest + EPSILON) / SCALES
-    return ((width - NARROW) * STEEPNESS).sigmoid_() * energy, amplitude
+    # in single precision it is rounded otherwise where a thread's share of the pixels ends
+    weight = ((width - NARROW) * STEEPNESS).to(working_dtype(width.device)).sigmoid_().float()
+    return weight * energy, amplitude
 
 
 def _summed(maps: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def test_degenerate_images_score_as_the_original_or_as_documented(edge_cases):
         elif case.name == "A_constant_zero":  # NaN there
             assert zhao(case.fused, case.sources[:, 1:]).item() <= value <= 1
             continue
-        assert value == pytest.approx(expected, rel=SINGLE, nan_ok=True), case.name
+        assert value == pytest.approx(expected, rel=10 * SINGLE, nan_ok=True), case.name
 
 
 def test_a_flat_fused_image_scores_zero_and_flat_sources_have_no_score(pair):
