@@ -85,7 +85,7 @@ def test_the_loss_overrides_its_preset():
     ("choice", "reason"),
     [
         ({"preset": "mine"}, "ttd.preset must be one of paper, authors, got 'mine'"),
-        ({"loss": "l2"}, "ttd.loss must be one of l1, mse, got 'l2'"),
+        ({"loss": "l2"}, "ttd.loss must be one of l1, mse, ssim, objective, got 'l2'"),
         ({"temperature": -1.0}, "ttd.temperature must be at least 0, got -1.0"),
         ({"temperature": math.nan}, "ttd.temperature must be at least 0, got nan"),
         ({"form": "log"}, "ttd.form must be one of exp, linear, sigmoid, got 'log'"),
