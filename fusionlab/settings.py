@@ -37,7 +37,7 @@ TTD_CHOICES = {
     "compare": ("components", "fused"),
     "loss": ("l1", "mse", "ssim", "objective"),
     "form": ("exp", "linear", "sigmoid"),
-    "normalization": ("softmax", "proportional", "none"),
+    "normalization": ("softmax", "proportional", "none", "peak"),
     "correlation": ("negative", "positive"),
 }
 
@@ -147,7 +147,8 @@ class TTD:
         form: Score of a source: exp (e to the minus loss, Eq. 6), linear (minus loss), sigmoid (of
             minus loss).
         normalization: From scores to weights over the sources: softmax, proportional (a score's
-            share of their sum) or none (the scores themselves, over the number of sources).
+            share of their sum), none (the scores themselves, over the number of sources) or peak
+            (softmax; then the best source keeps its features, the others lose: for max rules).
         correlation: Of weight and loss: negative (the paper's), positive (its counter-experiment).
     """
 
@@ -155,10 +156,10 @@ class TTD:
     basis: Literal["loss", "gradient"] | None = None
     compare: Literal["components", "fused"] | None = None
     loss: Literal["l1", "mse", "ssim", "objective"] | None = None
-    temperature: float | Literal["auto"] | None = None
-    channel: int | Literal["mean", "auto"] | None = None
+    temperature: float | str | None = None
+    channel: int | str | None = None
     form: Literal["exp", "linear", "sigmoid"] | None = None
-    normalization: Literal["softmax", "proportional", "none"] | None = None
+    normalization: Literal["softmax", "proportional", "none", "peak"] | None = None
     correlation: Literal["negative", "positive"] | None = None
 
     def __post_init__(self) -> None:
@@ -180,7 +181,7 @@ class TTD:
                 "ttd.loss objective is one number of an image: set ttd.basis to gradient and "
                 "ttd.compare to components"
             )
-        if self.form == "linear" and self.normalization != "softmax":
+        if self.form == "linear" and self.normalization not in ("softmax", "peak"):
             raise InputError(
                 "ttd.form linear gives scores below 0: set ttd.normalization to softmax"
             )

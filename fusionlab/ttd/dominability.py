@@ -72,8 +72,10 @@ def relative_dominability(
         losses: (B, M, 1, H, W), ≥ 0; or magnitudes of gradients, Eq. 7.
         temperature: γ ≥ 0, or one for each image, (B, 1, 1, 1, 1).
         form: Score s of a source: ``exp`` s = e^−γℓ, ``linear`` s = −γℓ, ``sigmoid`` s = σ(−γℓ).
-        normalization: ``softmax`` of the scores over M, ``proportional`` s / Σs, or ``none``:
-            s / M, so that features are scaled by their scores alone.
+        normalization: ``softmax`` of the scores over M, ``proportional`` s / Σs, ``none``: s / M,
+            so that features are scaled by their scores alone, or ``peak``: softmax over M times its
+            largest value, so that the best source keeps its features as they are. For max rules: a
+            share above 1/M would make a maximum larger than either source.
         correlation: ``negative``: a badly reconstructed source loses weight; ``positive`` turns
             the sign of ℓ round, the paper's counter-experiment (§5.1).
 
@@ -85,7 +87,7 @@ def relative_dominability(
         ValueError: If a choice is unknown, the temperature negative, or linear scores meet another
             rule than softmax.
 
-    Source: TTD, Eq. 6 (exp, softmax); Tables 4 and 5 for the other forms.
+    Source: TTD, Eq. 6 (exp, softmax); Tables 4 and 5 for the other forms, but for peak.
     """
     if correlation not in ("negative", "positive"):
         raise ValueError(f"correlation must be negative or positive, got {correlation!r}")
@@ -98,6 +100,10 @@ def relative_dominability(
     scores = _scores(exponents, form)
     if normalization == "softmax":
         return scores.softmax(1)
+    if normalization == "peak":
+        weights = scores.softmax(1)
+        # in this order equal weights are 1/M to the last bit
+        return weights / weights.amax(1, keepdim=True) * (1 / scores.shape[1])
     if form == "linear":
         raise ValueError("linear scores can be negative: their normalization must be softmax")
     if normalization == "proportional":
@@ -105,7 +111,9 @@ def relative_dominability(
         return (exponents if form == "exp" else F.logsigmoid(exponents)).softmax(1)
     if normalization == "none":
         return scores / scores.shape[1]
-    raise ValueError(f"normalization must be softmax, proportional or none, got {normalization!r}")
+    raise ValueError(
+        f"normalization must be softmax, proportional, none or peak, got {normalization!r}"
+    )
 
 
 def _scores(exponents: Tensor, form: str) -> Tensor:

@@ -50,7 +50,7 @@ class TestTimeDynamicFusion(nn.Module):
         channel: Of the gradient: ``mean``, a number, or ``auto``: the first sources fused choose
             it, see :func:`choose_channel`, and all later ones keep it.
         form: ``exp``, ``linear`` or ``sigmoid``; see :func:`relative_dominability`.
-        normalization: ``softmax``, ``proportional`` or ``none``.
+        normalization: ``softmax``, ``proportional``, ``none`` or ``peak``.
         correlation: ``negative`` or ``positive``.
         objective: What the network was trained with, of components and sources, twice
             (B, M, C, H, W), to (B, M).

@@ -14,12 +14,12 @@ COMBINATIONS = [
     (form, normalization, correlation)
     for form, normalization, correlation in itertools.product(
         ("exp", "linear", "sigmoid"),
-        ("softmax", "proportional", "none"),
+        ("softmax", "proportional", "none", "peak"),
         ("negative", "positive"),
     )
-    if form != "linear" or normalization == "softmax"
+    if form != "linear" or normalization in ("softmax", "peak")
 ]
-NORMALIZED = [combination for combination in COMBINATIONS if combination[1] != "none"]
+NORMALIZED = [choice for choice in COMBINATIONS if choice[1] in ("softmax", "proportional")]
 each_normalized = pytest.mark.parametrize(("form", "normalization", "correlation"), NORMALIZED)
 each_combination = pytest.mark.parametrize(("form", "normalization", "correlation"), COMBINATIONS)
 
@@ -182,6 +182,18 @@ def test_a_large_temperature_turned_round_chooses_the_worst_source(temperature, 
     assert_close(weights, pixel(0.0, 1.0, 0.0), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 41])
+def test_peak_leaves_the_best_source_as_it_is(count):
+    """Its share of the largest is 1, so its features are scaled by M · 1/M."""
+    losses = torch.rand(2, count, 1, 6, 7)
+    weights = relative_dominability(losses, 3.0, normalization="peak")
+    shares = relative_dominability(losses, 3.0)
+    assert (weights.amax(1) == 1 / torch.tensor(count)).all()
+    assert_close(weights / weights.sum(1, keepdim=True), shares)
+    equal = relative_dominability(losses[:, :1].expand_as(losses), 3.0, normalization="peak")
+    assert torch.equal(equal, torch.full_like(losses, 1 / count))
+
+
 def test_every_image_may_have_its_own_temperature():
     losses = torch.rand(2, 3, 1, 4, 5)
     temperatures = torch.tensor([2.0, 0.0]).view(2, 1, 1, 1, 1)
@@ -207,7 +219,7 @@ def test_extreme_losses_give_no_nan(form, normalization, correlation, kind):
         weights = relative_dominability(losses, temperature, form, normalization, correlation)
         assert weights.isfinite().all(), temperature
         assert (weights >= 0).all(), temperature
-        if normalization != "none":
+        if normalization in ("softmax", "proportional"):
             assert (weights.sum(1) - 1).abs().max() < 1e-6, temperature
 
 
@@ -223,7 +235,7 @@ def test_half_precision_losses_weigh_as_in_single_precision(kind):
         ({"form": "log"}, "form must be exp, linear or sigmoid, got 'log'"),
         (
             {"normalization": "max"},
-            "normalization must be softmax, proportional or none, got 'max'",
+            "normalization must be softmax, proportional, none or peak, got 'max'",
         ),
         ({"correlation": "none"}, "correlation must be negative or positive, got 'none'"),
         ({"form": "linear", "normalization": "proportional"}, "must be softmax"),

@@ -91,7 +91,7 @@ def test_the_loss_overrides_its_preset():
         ({"form": "log"}, "ttd.form must be one of exp, linear, sigmoid, got 'log'"),
         (
             {"normalization": "max"},
-            "ttd.normalization must be one of softmax, proportional, none, got 'max'",
+            "ttd.normalization must be one of softmax, proportional, none, peak, got 'max'",
         ),
         ({"correlation": "no"}, "ttd.correlation must be one of negative, positive, got 'no'"),
         ({"form": "linear", "normalization": "proportional"}, "set ttd.normalization to softmax"),
