@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,7 +66,7 @@ def _levels(title: str, outcomes: Sequence[Outcome]) -> Figure:
     def draw(axes: Axes, column: int) -> None:
         for label in outcomes[0].values:
             means = [one.mean(label, column) for one in outcomes]
-            style = {"color": "black", "linestyle": "--"} if label == STATIC else {}
+            style: dict[str, Any] = {"color": "black", "ls": "--"} if label == STATIC else {}
             axes.plot(levels, means, marker="o", markersize=3, label=label, **style)
         axes.set_xlabel(outcomes[-1].kind.replace("_", " "))
 
