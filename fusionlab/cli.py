@@ -78,8 +78,9 @@ def new_parser(prog: str, description: str | None) -> Parser:
         nargs="?",
         const={},
         metavar="OPTIONS",
-        help="Fuse with test-time dynamic fusion too; refine with --ttd.preset, --ttd.loss, "
-        "--ttd.temperature, --ttd.form, --ttd.normalization, --ttd.correlation.",
+        help="Fuse with test-time dynamic fusion too; refine with --ttd.preset, --ttd.basis, "
+        "--ttd.compare, --ttd.loss, --ttd.temperature, --ttd.channel, --ttd.form, "
+        "--ttd.normalization, --ttd.correlation.",
     )
     parser.add_class_arguments(Metrics, "metrics")
     parser.add_class_arguments(Training, "training")

@@ -100,7 +100,12 @@ def test_a_printed_config_is_read_back(settings_of, capsys, tmp_path):
         (["--training.lr", "-1"], ["training.lr", "-1"]),
         (["--training.batch_size", "0"], ["training.batch_size", "at least 1"]),
         (["--ttd.form", "cubic"], ["ttd.form", "'sigmoid'", "cubic"]),
-        (["--ttd.temperature", "hot"], ["ttd.temperature", "float", "hot"]),
+        (["--ttd.temperature", "hot"], ["ttd.temperature", "number or auto", "hot"]),
+        (["--ttd.channel", "58"], ["ttd.channel", "set ttd.basis to gradient"]),
+        (
+            ["--ttd.basis", "gradient", "--ttd.channel", "best"],
+            ["ttd.channel", "mean, auto", "best"],
+        ),
         (["--ttd.temperature", "-1"], ["ttd.temperature", "at least 0"]),
         (["--ttd.form", "linear", "--ttd.normalization", "none"], ["ttd.form", "softmax"]),
         (["--seed", "-1"], ["seed", "-1"]),

@@ -18,7 +18,7 @@ from fusionlab.errors import InputError
 from fusionlab.networks import FusionNetwork
 from fusionlab.programs.inputs import open_datasets
 from fusionlab.settings import Data
-from fusionlab.training.module import FusionModule, stretched, viewable_image
+from fusionlab.training.module import FusionModule
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,7 @@ def fuse_sample(module: FusionModule, dataset: FusionDataset, index: int) -> Fus
     batch = collate([dataset[index]])
     in_rgb = batch["sources"].shape[2] == 3
     images, _, dynamic = module.fuse(batch)
-    fused = {}
-    for row, image in images.items():
-        image = stretched(image) if module.stretch else image
-        fused[row] = viewable_image(image, batch["chroma"], in_rgb)[0]
+    fused = {row: module.viewable(image, batch)[0] for row, image in images.items()}
     components = [component.clamp(0, 1) for component in dynamic.components[0]]
     return FusedSample(
         dataset.ids[index],

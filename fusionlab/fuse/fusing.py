@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fusionlab.data.batches import collate
 from fusionlab.errors import InputError
-from fusionlab.training.module import FusionModule, stretched, viewable_image
+from fusionlab.training.module import FusionModule
 
 
 class Fused(NamedTuple):
@@ -38,8 +38,7 @@ def fuse_sample(module: FusionModule, sample: dict[str, Any]) -> Fused:
     image = images["static" if dynamic is None else "ttd"]
     if not torch.isfinite(image).all():
         raise InputError(f"{sample['id']} fused to NaN or infinity; check the checkpoint")
-    image = stretched(image) if module.stretch else image
-    image = viewable_image(image, batch["chroma"], in_rgb=batch["sources"].shape[2] == 3)[0]
+    image = module.viewable(image, batch)[0]
     if dynamic is None:
         return Fused(image, None, None)
     return Fused(image, dynamic.weights[0, :, 0].float(), dynamic.losses[0, :, 0].float())

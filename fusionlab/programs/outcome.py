@@ -12,7 +12,7 @@ from rich.console import Console
 import fusionlab
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.programs.provenance import provenance
-from fusionlab.report.results import plain, summary, write_json, write_per_image
+from fusionlab.report.results import plain, summary, ttd_line, write_json, write_per_image
 from fusionlab.report.run import PER_IMAGE, SUMMARY
 from fusionlab.report.table import tables
 from fusionlab.training.module import FusionModule
@@ -72,10 +72,7 @@ def show(module: FusionModule, evaluated: Evaluated) -> None:
     range_ = ", each image stretched to the full range" if module.stretch else ""
     print(f"{name}{f' ({options})' if options else ''}, weights {weights}{range_}")
     if ttd is not None:
-        print(
-            f"TTD: {ttd['loss']} loss, temperature {ttd['temperature']:g}, {ttd['form']}, "
-            f"{ttd['normalization']}, {ttd['correlation']} correlation"
-        )
+        print(f"TTD: {ttd_line(ttd)}")
     print(f"metrics: {module.boards[0].forms}")
     print(f"fusionlab {fusionlab.__version__}, commit {commit or 'unknown'}\n")
     for dataset, scores in evaluated:

@@ -64,6 +64,17 @@ def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any
     ]
 
 
+def ttd_line(ttd: dict[str, Any]) -> str:
+    """The settings of test-time dynamic fusion in a line."""
+    temperature, gradient = ttd["temperature"], ttd["basis"] == "gradient"
+    number = temperature if isinstance(temperature, str) else f"{temperature:g}"
+    by = f"gradient (channel {ttd['channel']}) of the " if gradient else ""
+    return (
+        f"{by}{ttd['loss']} loss of {ttd['compare']}, temperature {number}, {ttd['form']}, "
+        f"{ttd['normalization']}, {ttd['correlation']} correlation"
+    )
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write plain values; NaN becomes null and infinity text, which JSON has not."""
     write_whole(path, (json.dumps(plain(content), indent=2) + "\n").encode())

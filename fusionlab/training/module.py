@@ -19,6 +19,7 @@ from fusionlab.losses import Objective
 from fusionlab.metrics import ImageMean
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import TTD, Training
+from fusionlab.training.dynamic import calibrated_channel, dynamic_fusion, seen_by
 from fusionlab.training.optimization import build_optimizer, clip_each_group, restore_rates
 from fusionlab.training.scoreboard import Scoreboard, Scores
 from fusionlab.ttd import DynamicFusion, TestTimeDynamicFusion
@@ -49,12 +50,15 @@ class FusionModule(L.LightningModule):
         self.training_settings = training
         self.dynamic_options = None if ttd is None else asdict(ttd)
         self.stretch = network.stretched if stretch is None else stretch
-        self.boards: list[Scoreboard] = []  # one per evaluated data set
+        self.datasets: list[FusionDataset] = []  # that are evaluated
+        self.boards: list[Scoreboard] = []  # one for each
+        self.channels: dict[int, int] = {}  # of gradients, where each data set chose its own
         self.tested: list[Scores] = []
 
     def score_on(self, datasets: list[FusionDataset], metrics: Sequence[ImageMean]) -> None:
         """Prepare a fresh scoreboard for each data set that will be evaluated, in order."""
         rows = ["static"] if self.dynamic_options is None else ["static", "ttd"]
+        self.datasets = datasets
         self.boards = [Scoreboard(dataset, rows, metrics) for dataset in datasets]
 
     def conventions(self) -> dict[str, str]:
@@ -72,7 +76,8 @@ class FusionModule(L.LightningModule):
         return {name: named[one.higher_is_better] for name, one in metrics.items()}
 
     def on_validation_start(self) -> None:
-        """Put the scoreboards on the device of this process."""
+        """Put the scoreboards on the device of this process; forget other weights' channels."""
+        self.channels = {}
         for board in self.boards:
             board.to(self.device)
 
@@ -115,16 +120,22 @@ class FusionModule(L.LightningModule):
         if gradient_clip_val is not None:
             clip_each_group(optimizer, gradient_clip_val)
 
-    def fuse(self, batch: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, float], Any]:
+    def fuse(
+        self, batch: dict[str, Any], index: int = 0
+    ) -> tuple[dict[str, Tensor], dict[str, float], Any]:
         """Fuse a batch statically and dynamically, encoding it once.
+
+        Args:
+            batch: The batch.
+            index: Number of its data set.
 
         Returns:
             The network's output by row, (B, C, H, W); milliseconds per image by row; and the
             :class:`DynamicFusion`, or None.
         """
-        sources, network = batch["sources"], self.network
-        if network.luma_thrice:
-            sources = sources.expand(-1, -1, 3, -1, -1)
+        network = self.network
+        sources = seen_by(network, batch["sources"])
+        wrapper = self._dynamic_fusion(index)
         start = self._now()
         features = network.encode(sources)
         encoded = self._now()
@@ -132,20 +143,33 @@ class FusionModule(L.LightningModule):
         decoded = self._now()
         seconds = {"static": decoded - start}
         dynamic: DynamicFusion | None = None
-        if self.dynamic_options is not None:
-            wrapper = TestTimeDynamicFusion(network, **self.dynamic_options)
-            dynamic = wrapper.fuse(features, sources)
+        if wrapper is not None:
+            dynamic = wrapper.fuse(features, sources, images["static"])
             images["ttd"] = dynamic.fused
-            seconds["ttd"] = encoded - start + self._now() - decoded
+            shared = decoded if wrapper.needs_static else encoded
+            seconds["ttd"] = shared - start + self._now() - decoded
         return images, {row: 1000 * s / len(sources) for row, s in seconds.items()}, dynamic
+
+    def _dynamic_fusion(self, index: int) -> TestTimeDynamicFusion | None:
+        """TTD of a data set; an automatic channel is chosen before its first image is fused."""
+        if self.dynamic_options is None:
+            return None
+        dynamic = dynamic_fusion(self.network, self.dynamic_options)
+        if dynamic.channel == "auto" and self.datasets:
+            if index not in self.channels:
+                dataset = self.datasets[index]
+                self.channels[index] = calibrated_channel(dynamic, dataset, self.device)
+            dynamic.channel = self.channels[index]
+        return dynamic
 
     def test_step(
         self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
     ) -> dict[str, Any]:
         """Fuse and score a batch; the images go to whoever writes them."""
         if batch_idx == 0:
-            self.fuse(batch)  # warms up: the times of the first image would be wrong
-        return self._score(batch, self.boards[dataloader_idx], "check checkpoint and precision")
+            # warms up: the times of the first image would be wrong
+            self.fuse(batch, dataloader_idx)
+        return self._score(batch, dataloader_idx, "check checkpoint and precision")
 
     def on_test_epoch_end(self) -> None:
         """Gather the scores of all processes into ``tested``, one per data set."""
@@ -153,7 +177,7 @@ class FusionModule(L.LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Fuse and score a batch."""
-        self._score(batch, self.boards[0], "lower training.lr")
+        self._score(batch, 0, "lower training.lr")
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean of every metric, static and dynamic."""
@@ -172,17 +196,20 @@ class FusionModule(L.LightningModule):
             "fusionlab": fusionlab.__version__,
         }
 
-    def _score(self, batch: dict[str, Any], board: Scoreboard, remedy: str) -> dict[str, Any]:
-        images, milliseconds, dynamic = self.fuse(batch)
+    def viewable(self, image: Tensor, batch: dict[str, Any]) -> Tensor:
+        """What a viewer sees of the network's output for a batch, (B, 3, H, W) in [0, 1]."""
+        image = stretched(image) if self.stretch else image
+        return viewable_image(image, batch["chroma"], in_rgb=batch["sources"].shape[2] == 3)
+
+    def _score(self, batch: dict[str, Any], index: int, remedy: str) -> dict[str, Any]:
+        images, milliseconds, dynamic = self.fuse(batch, index)
+        board = self.boards[index]
         viewable, fused = {}, []
         for row, image in images.items():
             if not torch.isfinite(image).all():
                 names = ", ".join(batch["id"])
                 raise InputError(f"{names} fused to NaN or infinity ({row}); {remedy}")
-            if self.stretch:
-                image = stretched(image)
-            in_rgb = batch["sources"].shape[2] == 3
-            viewable[row] = viewable_image(image, batch["chroma"], in_rgb)
+            viewable[row] = self.viewable(image, batch)
             levels = grey_levels(viewable[row])
             fused.append(board.update(row, levels, batch, milliseconds[row]))
         alone = board.update_sources(batch)
@@ -192,7 +219,11 @@ class FusionModule(L.LightningModule):
     def describe(self) -> dict[str, Any]:
         """What a result says of what made its images: plain values."""
         network = {**self.network.describe(), "stretch": self.stretch}
-        return {"network": network, "ttd": self.dynamic_options}
+        ttd = self.dynamic_options
+        if ttd is not None and self.channels:
+            names = {self.datasets[index].name: n for index, n in self.channels.items()}
+            ttd = {**ttd, "channels": names}
+        return {"network": network, "ttd": ttd}
 
     def _now(self) -> float:
         if self.device.type == "cuda":

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.settings import TTD
+from fusionlab.ttd.channel import choose_channel
 from fusionlab.ttd.dominability import reconstruction_loss, relative_dominability
+from fusionlab.ttd.gradient import LossMap, feature_gradients, gradient_magnitude
+from fusionlab.ttd.temperature import image_temperatures
 
 
 class DynamicFusion(NamedTuple):
@@ -19,7 +24,8 @@ class DynamicFusion(NamedTuple):
     weights: Tensor
     """Relative Dominability, (B, M, 1, H, W)."""
     components: Tensor
-    """Uni-source components, (B, M, C, H, W), unclamped."""
+    """Uni-source components, (B, M, C, H, W), unclamped; with ``compare: fused`` the static fused
+    image in their place, M times."""
     losses: Tensor
     """Reconstruction losses per pixel, (B, M, 1, H, W), before the temperature."""
 
@@ -37,14 +43,20 @@ class TestTimeDynamicFusion(nn.Module):
     Args:
         network: Any fusion network.
         preset: ``paper`` (Eq. 6: l1, γ = 1) or ``authors`` (their published script: mse, γ = 50).
-        loss: ``l1`` or ``mse``; this and the following default to the preset's.
-        temperature: γ ≥ 0.
+        basis: ``loss`` or ``gradient`` (Eq. 7); this and the following default to the preset's.
+        compare: ``components`` or ``fused``: what the loss compares with each source.
+        loss: ``l1``, ``mse``, ``ssim``, or ``objective`` with the argument of that name.
+        temperature: γ ≥ 0, or ``auto``, see :func:`image_temperatures`.
+        channel: Of the gradient: ``mean``, a number, or ``auto``: the first sources fused choose
+            it, see :func:`choose_channel`, and all later ones keep it.
         form: ``exp``, ``linear`` or ``sigmoid``; see :func:`relative_dominability`.
-        normalization: ``softmax``, ``proportional`` or ``none``.
+        normalization: ``softmax``, ``proportional``, ``none`` or ``peak``.
         correlation: ``negative`` or ``positive``.
+        objective: What the network was trained with, of components and sources, twice
+            (B, M, C, H, W), to (B, M).
 
     Raises:
-        InputError: If a choice is unknown or the temperature negative.
+        InputError: If a choice is unknown or unusable, or the temperature negative.
 
     Source: Cao et al., Test-Time Dynamic Image Fusion, NeurIPS 2024.
     """
@@ -56,27 +68,103 @@ class TestTimeDynamicFusion(nn.Module):
         network: FusionNetwork,
         preset: str = "paper",
         *,
+        basis: str | None = None,
+        compare: str | None = None,
         loss: str | None = None,
-        temperature: float | None = None,
+        temperature: float | str | None = None,
+        channel: int | str | None = None,
         form: str | None = None,
         normalization: str | None = None,
         correlation: str | None = None,
+        objective: LossMap | None = None,
     ) -> None:
         super().__init__()
         self.network = network
-        settings = TTD(preset, loss, temperature, form, normalization, correlation)  # type: ignore[arg-type]  # TTD checks them
-        self.weighting = settings.choices()
+        given: dict[str, Any] = {
+            "preset": preset,
+            "basis": basis,
+            "compare": compare,
+            "loss": loss,
+            "temperature": temperature,
+            "channel": channel,
+            "form": form,
+            "normalization": normalization,
+            "correlation": correlation,
+        }
+        self.weighting = TTD(**given).choices()  # which checks them
+        self.basis: str = self.weighting.pop("basis")
+        self.compare: str = self.weighting.pop("compare")
         self.loss: str = self.weighting.pop("loss")
+        self.channel: int | str = self.weighting.pop("channel")
+        self.map_loss = "l1" if self.loss == "objective" else self.loss
+        """What is shown, per pixel; the objective has one number for an image."""
+        self.differentiated = self._differentiated(objective)
+
+    @property
+    def needs_static(self) -> bool:
+        """Whether :meth:`fuse` can use a static fused image."""
+        return self.basis == "loss" and self.compare == "fused"
 
     def forward(self, sources: Tensor) -> DynamicFusion:
         """Fuse (B, M, C, H, W) in [0, 1] dynamically."""
         self.network.check_sources(sources)
         return self.fuse(self.network.encode(sources), sources)
 
-    def fuse(self, features: Any, sources: Tensor) -> DynamicFusion:
-        """The same from features that ``network.encode(sources)`` gave."""
-        components = self.network.components(features, sources)
-        losses = reconstruction_loss(components, sources, self.loss)
-        weights = relative_dominability(losses, **self.weighting)
+    def fuse(self, features: Any, sources: Tensor, static: Tensor | None = None) -> DynamicFusion:
+        """The same from features that ``network.encode(sources)`` gave.
+
+        Args:
+            features: The features.
+            sources: (B, M, C, H, W) in [0, 1].
+            static: The static fused image, (B, C, H, W), if the caller has it: loss-based RD that
+                compares it does not decode it again.
+        """
+        evidence, images = self.evidence(features, sources, static)
+        if self.basis == "loss":
+            losses = evidence
+        else:
+            losses = reconstruction_loss(images, sources, self.map_loss)
+        weights = self.weigh(evidence)
         fused = self.network.decode(self.network.combine(features, weights), sources)
-        return DynamicFusion(fused, weights, components, losses)
+        return DynamicFusion(fused, weights, images, losses)
+
+    def evidence(
+        self, features: Any, sources: Tensor, static: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What RD is made of, and the images compared.
+
+        Returns:
+            Losses or magnitudes of gradients, (B, M, 1, H, W); and (B, M, C, H, W).
+        """
+        network = self.network
+        if self.basis == "gradient":
+            if self.channel == "auto":
+                self.channel = choose_channel(self, [(features, sources)]).channel
+            found = feature_gradients(network, features, sources, self.differentiated, self.compare)
+            height, width = sources.shape[3:]
+            magnitude = gradient_magnitude(found.branches, (height, width), self.channel)
+            return magnitude, found.images
+        if self.compare == "components":
+            images = network.components(features, sources)
+        else:
+            if static is None:
+                static = network.decode(network.combine(features), sources)
+            images = static.unsqueeze(1).expand_as(sources)
+        return reconstruction_loss(images, sources, self.loss), images
+
+    def weigh(self, evidence: Tensor) -> Tensor:
+        """RD, (B, M, 1, H, W), of losses or magnitudes, (B, M, 1, H, W)."""
+        choices = dict(self.weighting)
+        if choices["temperature"] == "auto":
+            choices["temperature"] = image_temperatures(evidence)
+        return relative_dominability(evidence, **choices)
+
+    def _differentiated(self, objective: LossMap | None) -> LossMap:
+        if self.loss != "objective":
+            return partial(reconstruction_loss, loss=self.loss)
+        if objective is None:
+            raise InputError(
+                f"{self.network.name or type(self.network).__name__} has no objective that sources "
+                "alone can be given to; set ttd.loss to l1, mse or ssim"
+            )
+        return objective

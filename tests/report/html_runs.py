@@ -88,6 +88,9 @@ def make_run(folder: Path, *runs: FakeRun) -> Path:
 _TTD = {
     "preset": "paper",
     "loss": "l1",
+    "basis": "loss",
+    "compare": "components",
+    "channel": "mean",
     "temperature": 1.0,
     "form": "exp",
     "normalization": "softmax",

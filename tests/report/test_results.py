@@ -1,10 +1,11 @@
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
 
-from fusionlab.report.results import summary, write_json, write_per_image
+from fusionlab.report.results import summary, ttd_line, write_json, write_per_image
+from fusionlab.settings import TTD
 
 
 @dataclass
@@ -56,3 +57,13 @@ def test_json_has_no_words_that_json_does_not_know(tmp_path):
         "inf": ["inf"],
         "one": [1, "x"],
     }
+
+
+def test_ttd_in_a_line():
+    settings = asdict(TTD())
+    expected = "l1 loss of components, temperature 1, exp, softmax, negative correlation"
+    assert ttd_line(settings) == expected
+    dynamic = {**settings, "basis": "gradient", "channel": 58, "temperature": "auto"}
+    assert ttd_line(dynamic) == "gradient (channel 58) of the " + expected.replace(
+        "1, e", "auto, e"
+    )

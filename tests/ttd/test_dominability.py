@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from fusionlab.errors import InputError
 from fusionlab.ttd import reconstruction_loss, relative_dominability
 
 E = math.e
@@ -13,12 +14,12 @@ COMBINATIONS = [
     (form, normalization, correlation)
     for form, normalization, correlation in itertools.product(
         ("exp", "linear", "sigmoid"),
-        ("softmax", "proportional", "none"),
+        ("softmax", "proportional", "none", "peak"),
         ("negative", "positive"),
     )
-    if form != "linear" or normalization == "softmax"
+    if form != "linear" or normalization in ("softmax", "peak")
 ]
-NORMALIZED = [combination for combination in COMBINATIONS if combination[1] != "none"]
+NORMALIZED = [choice for choice in COMBINATIONS if choice[1] in ("softmax", "proportional")]
 each_normalized = pytest.mark.parametrize(("form", "normalization", "correlation"), NORMALIZED)
 each_combination = pytest.mark.parametrize(("form", "normalization", "correlation"), COMBINATIONS)
 
@@ -39,6 +40,43 @@ def test_mse_is_the_mean_squared_difference_over_the_channels():
     sources = torch.tensor([0.5, 0.5, 0.5]).view(1, 1, 3, 1, 1)
     components = torch.tensor([0.2, 0.5, 0.8]).view(1, 1, 3, 1, 1)
     assert reconstruction_loss(components, sources, "mse").item() == pytest.approx(0.06)
+
+
+def test_ssim_of_flat_images_by_hand():
+    """Without variance SSIM is its luminance term, (2 x y + C1) / (x² + y² + C1)."""
+    sources = torch.full((1, 1, 1, 12, 13), 0.5)
+    components = torch.full((1, 1, 1, 12, 13), 0.25)
+    ssim = (2 * 0.125 + 1e-4) / (0.25 + 0.0625 + 1e-4)
+    losses = reconstruction_loss(components, sources, "ssim")
+    assert_close(losses, torch.full_like(sources, (1 - ssim) / 2), rtol=0, atol=1e-4)
+
+
+def test_ssim_agrees_with_scikit_image():
+    from skimage.metrics import structural_similarity
+
+    images = torch.rand(2, 40, 37, dtype=torch.float64)
+    options = {"gaussian_weights": True, "use_sample_covariance": False, "truncate": 3.5}
+    _, expected = structural_similarity(
+        *images.numpy(), data_range=1.0, full=True, sigma=1.5, **options
+    )
+    x, y = images[:, None, None, None]
+    losses = reconstruction_loss(x, y, "ssim")
+    inner = (slice(5, -5), slice(5, -5))  # borders are continued in another way
+    assert_close(losses[0, 0, 0][inner], (1 - torch.from_numpy(expected)[inner]) / 2)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_equal_images_have_no_ssim_loss(value):
+    flat = torch.full((1, 2, 3, 8, 9), value)
+    assert torch.equal(reconstruction_loss(flat, flat, "ssim"), torch.zeros(1, 2, 1, 8, 9))
+    textured = torch.rand(1, 2, 3, 8, 9)
+    assert (reconstruction_loss(textured, textured, "ssim") <= 1e-6).all()
+
+
+def test_images_smaller_than_the_window_of_ssim_are_refused():
+    small = torch.rand(1, 2, 1, 5, 40)
+    with pytest.raises(InputError, match=r"at least 6 pixels a side, got 40x5; set ttd\.loss"):
+        reconstruction_loss(small, small, "ssim")
 
 
 def test_a_component_outside_the_range_is_not_clamped():
@@ -144,6 +182,26 @@ def test_a_large_temperature_turned_round_chooses_the_worst_source(temperature, 
     assert_close(weights, pixel(0.0, 1.0, 0.0), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 41])
+def test_peak_leaves_the_best_source_as_it_is(count):
+    """Its share of the largest is 1, so its features are scaled by M · 1/M."""
+    losses = torch.rand(2, count, 1, 6, 7)
+    weights = relative_dominability(losses, 3.0, normalization="peak")
+    shares = relative_dominability(losses, 3.0)
+    assert (weights.amax(1) == 1 / torch.tensor(count)).all()
+    assert_close(weights / weights.sum(1, keepdim=True), shares)
+    equal = relative_dominability(losses[:, :1].expand_as(losses), 3.0, normalization="peak")
+    assert torch.equal(equal, torch.full_like(losses, 1 / count))
+
+
+def test_every_image_may_have_its_own_temperature():
+    losses = torch.rand(2, 3, 1, 4, 5)
+    temperatures = torch.tensor([2.0, 0.0]).view(2, 1, 1, 1, 1)
+    weights = relative_dominability(losses, temperatures)
+    assert torch.equal(weights[:1], relative_dominability(losses[:1], 2.0))
+    assert torch.equal(weights[1:], torch.full((1, 3, 1, 4, 5), 1 / 3))
+
+
 @pytest.mark.parametrize("temperature", [50.0, 1e4])
 def test_a_large_temperature_chooses_the_best_source_by_proportion(temperature):
     """Every score is 0 in single precision: e^−150 and less."""
@@ -161,7 +219,7 @@ def test_extreme_losses_give_no_nan(form, normalization, correlation, kind):
         weights = relative_dominability(losses, temperature, form, normalization, correlation)
         assert weights.isfinite().all(), temperature
         assert (weights >= 0).all(), temperature
-        if normalization != "none":
+        if normalization in ("softmax", "proportional"):
             assert (weights.sum(1) - 1).abs().max() < 1e-6, temperature
 
 
@@ -177,7 +235,7 @@ def test_half_precision_losses_weigh_as_in_single_precision(kind):
         ({"form": "log"}, "form must be exp, linear or sigmoid, got 'log'"),
         (
             {"normalization": "max"},
-            "normalization must be softmax, proportional or none, got 'max'",
+            "normalization must be softmax, proportional, none or peak, got 'max'",
         ),
         ({"correlation": "none"}, "correlation must be negative or positive, got 'none'"),
         ({"form": "linear", "normalization": "proportional"}, "must be softmax"),
@@ -191,5 +249,5 @@ def test_an_unknown_choice_is_refused(choice, reason):
 
 
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(ValueError, match="loss must be l1 or mse, got 'l2'"):
+    with pytest.raises(ValueError, match="loss must be l1, mse or ssim, got 'l2'"):
         reconstruction_loss(pixel(1), pixel(1), "l2")

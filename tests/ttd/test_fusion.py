@@ -3,11 +3,16 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
 from fusionlab.errors import InputError
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.base import scale_features
-from fusionlab.ttd import TestTimeDynamicFusion
+from fusionlab.ttd import (
+    TestTimeDynamicFusion,
+    automatic_temperature,
+    relative_dominability,
+)
 
 RULES = ["max", "sum", "mean"]
 DEFAULTS = {"form": "exp", "normalization": "softmax", "correlation": "negative"}
@@ -85,13 +90,13 @@ def test_the_loss_overrides_its_preset():
     ("choice", "reason"),
     [
         ({"preset": "mine"}, "ttd.preset must be one of paper, authors, got 'mine'"),
-        ({"loss": "l2"}, "ttd.loss must be one of l1, mse, got 'l2'"),
+        ({"loss": "l2"}, "ttd.loss must be one of l1, mse, ssim, objective, got 'l2'"),
         ({"temperature": -1.0}, "ttd.temperature must be at least 0, got -1.0"),
         ({"temperature": math.nan}, "ttd.temperature must be at least 0, got nan"),
         ({"form": "log"}, "ttd.form must be one of exp, linear, sigmoid, got 'log'"),
         (
             {"normalization": "max"},
-            "ttd.normalization must be one of softmax, proportional, none, got 'max'",
+            "ttd.normalization must be one of softmax, proportional, none, peak, got 'max'",
         ),
         ({"correlation": "no"}, "ttd.correlation must be one of negative, positive, got 'no'"),
         ({"form": "linear", "normalization": "proportional"}, "set ttd.normalization to softmax"),
@@ -130,6 +135,66 @@ def test_sources_are_encoded_once_and_decoded_once_more_than_there_are(
     assert result.fused.shape == (2, channels, 8, 9)
     assert result.components.shape == (2, count, channels, 8, 9)
     assert result.weights.shape == result.losses.shape == (2, count, 1, 8, 9)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("is_given", [False, True])
+def test_comparing_the_fused_image_decodes_it_once_and_nothing_else(is_given, network, monkeypatch):
+    sources = torch.rand(2, 3, 1, 8, 9)
+    features, static, decoded = network.encode(sources), network(sources), []
+    decode = network.decode
+
+    def counted(combined, sources):
+        decoded.append(len(combined))
+        return decode(combined, sources)
+
+    monkeypatch.setattr(network, "decode", counted)
+    dynamic = TestTimeDynamicFusion(network, compare="fused", temperature=5.0)
+    result = dynamic.fuse(features, sources, static if is_given else None)
+    assert decoded == ([2] if is_given else [2, 2])
+    assert torch.equal(result.components, static.unsqueeze(1).expand_as(sources))
+    assert_close(result.losses, (static.unsqueeze(1) - sources).abs())
+    assert torch.equal(result.fused, network(sources, result.weights))
+
+
+@torch.no_grad()
+def test_the_source_nearer_to_the_fused_image_gains():
+    """The mean of 0, 0.2 and 1, halved, is 0.2: nearest to the second."""
+    sources = torch.tensor([0.0, 0.2, 1.0]).view(1, 3, 1, 1, 1)
+    result = TestTimeDynamicFusion(Dim(), compare="fused")(sources)
+    assert_close(result.losses.flatten(), torch.tensor([0.2, 0.0, 0.8]))
+    assert_close(result.weights, relative_dominability(result.losses))
+
+
+@torch.no_grad()
+def test_an_automatic_temperature_is_that_of_each_image(network):
+    sources = torch.rand(2, 3, 1, 12, 13)
+    dynamic = TestTimeDynamicFusion(network, loss="mse", temperature="auto")
+    result = dynamic(sources)
+    for b in range(2):
+        fixed = automatic_temperature([result.losses[b : b + 1]])
+        alone = TestTimeDynamicFusion(network, loss="mse", temperature=fixed)(sources[b : b + 1])
+        assert_close(result.weights[b : b + 1], alone.weights)
+    assert result.weights.std() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("normalization", ["softmax", "proportional", "none", "peak"])
+@pytest.mark.parametrize("temperature", [0.0, "auto", 3.0])
+def test_sources_without_a_difference_are_fused_statically_in_every_setting(
+    temperature, normalization, network
+):
+    """And those with one by γ = 0, where scores are 1."""
+    sources = torch.rand(1, 3, 1, 9, 8)
+    if temperature != 0:
+        sources = sources[:, :1].repeat(1, 3, 1, 1, 1)
+    for compare in ("components", "fused"):
+        options = {"temperature": temperature, "normalization": normalization}
+        result = TestTimeDynamicFusion(network, compare=compare, **options)(sources)
+        if normalization == "none":  # scales features by their scores, below 1 where γ is not 0
+            assert temperature != 0 or torch.equal(result.fused, network(sources))
+        else:
+            assert torch.equal(result.fused, network(sources))
 
 
 @torch.no_grad()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
+from fusionlab.report.results import ttd_line
+
 
 def method(about: dict[str, Any]) -> str:
     """What the fused images are called: the network's name as in the tables."""
@@ -46,12 +48,7 @@ def _weights(checkpoint: dict[str, Any] | None) -> str:
 
 
 def _ttd(ttd: dict[str, Any] | None) -> str:
-    if ttd is None:
-        return "none: the static network alone"
-    return (
-        f"{ttd['loss']} loss, temperature {ttd['temperature']:g}, {ttd['form']}, "
-        f"{ttd['normalization']}, {ttd['correlation']} correlation"
-    )
+    return "none: the static network alone" if ttd is None else ttd_line(ttd)
 
 
 def _data(data: dict[str, Any]) -> str:

@@ -1,0 +1,127 @@
+"""Gradient-based RD (Eq. 7): how strongly a source's loss pulls at its own features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fusionlab.errors import InputError
+from fusionlab.networks.base import FusionNetwork
+
+LossMap = Callable[[Tensor, Tensor], Tensor]
+"""What is compared and the sources, twice (B, M, C, H, W), to losses with B and M in front."""
+
+
+class FeatureGradients(NamedTuple):
+    """Gradients of B samples with M sources, without their graph."""
+
+    branches: tuple[Tensor, ...]
+    """By branch of the features, (B, M, F, h, w)."""
+    images: Tensor
+    """What was compared with the sources, (B, M, C, H, W), unclamped."""
+
+
+def feature_gradients(
+    network: FusionNetwork,
+    features: Any,
+    sources: Tensor,
+    loss: LossMap,
+    compare: str = "components",
+) -> FeatureGradients:
+    """Gradient of each source's loss, summed over pixels, with respect to its own features.
+
+    With ``components`` one pass back serves all sources. With ``fused`` each source's loss needs
+    its own: the sum of the losses pulls alike at all sources of a mean or a sum.
+
+    Works in inference mode too: on copies of the features, outside of it. Parameters and their
+    gradients are not touched.
+
+    Args:
+        network: Its decoder and rule are differentiated.
+        features: What ``network.encode(sources)`` gave.
+        sources: (B, M, C, H, W) in [0, 1].
+        loss: The loss.
+        compare: ``components`` or ``fused``: the static fused image, decoded again, with a graph.
+
+    Raises:
+        InputError: If the network does not make its components from these features.
+
+    Source: TTD, Eq. 7.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        sources = sources.detach().clone()  # an inference tensor cannot be kept for the way back
+        branches = tuple(x.detach().clone().requires_grad_() for x in as_branches(features))
+        copies = branches if isinstance(features, tuple) else branches[0]
+        if compare == "components":
+            images = network.components(copies, sources)
+            total = loss(images, sources).float().sum()
+            found = torch.autograd.grad(total, branches, allow_unused=True)
+            gradients = tuple(gradient for gradient in found if gradient is not None)
+            if len(gradients) < len(branches):
+                raise InputError(
+                    f"{network.name or type(network).__name__} makes its components from other "
+                    "features than it fuses; set ttd.compare to fused, or ttd.basis to loss"
+                )
+        else:
+            static = network.decode(network.combine(copies), sources)
+            images = static.unsqueeze(1).expand_as(sources)
+            gradients = _of_each_source(loss(images, sources), branches)
+    return FeatureGradients(gradients, images.detach())
+
+
+def _of_each_source(losses: Tensor, branches: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    gradients = tuple(torch.empty_like(branch, requires_grad=False) for branch in branches)
+    for m, total in enumerate(losses.float().flatten(2).sum((0, 2)).unbind(0)):
+        found = torch.autograd.grad(total, branches, retain_graph=m + 1 < losses.shape[1])
+        for kept, gradient in zip(gradients, found, strict=True):
+            kept[:, m] = gradient[:, m]
+    return gradients
+
+
+def gradient_magnitude(
+    branches: tuple[Tensor, ...], size: tuple[int, int], channel: int | str = "mean"
+) -> Tensor:
+    """|g|: what takes the place of the loss in RD.
+
+    Args:
+        branches: Gradients, (B, M, F, h, w) each.
+        size: H and W of the image. Smaller maps are interpolated bilinearly.
+        channel: ``mean``: of the magnitudes in all channels of all branches; or the number of one,
+            counted through the branches from 0.
+
+    Returns:
+        (B, M, 1, H, W), ≥ 0.
+
+    Raises:
+        InputError: If there is no such channel.
+    """
+    if channel == "mean":
+        channels = sum(branch.shape[2] for branch in branches)
+        maps = (at_image_size(x.abs().sum(2, keepdim=True), size) for x in branches)
+        return torch.stack(list(maps)).sum(0) / channels
+    assert isinstance(channel, int)
+    place = channel
+    for branch in branches:
+        if place < branch.shape[2]:
+            return at_image_size(branch[:, :, place : place + 1].abs(), size)
+        place -= branch.shape[2]
+    raise InputError(
+        f"ttd.channel is {channel}, but the features have channels 0 to {channel - place - 1}"
+    )
+
+
+def as_branches(features: Any) -> tuple[Tensor, ...]:
+    """Features as a tuple, also of a network with one branch."""
+    return features if isinstance(features, tuple) else (features,)
+
+
+def at_image_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, M, K, h, w), interpolated to (B, M, K, H, W) where that is another size."""
+    if maps.shape[3:] == size:
+        return maps
+    resized = F.interpolate(maps.flatten(0, 1), size, mode="bilinear", align_corners=False)
+    return resized.unflatten(0, maps.shape[:2])

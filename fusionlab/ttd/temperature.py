@@ -1,0 +1,59 @@
+"""Automatic temperature γ: one over the typical loss, so that units and scale do not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+FACTOR = 0.3
+"""c in γ = c / s. Of e^−γℓ₁ − e^−γℓ₂, the difference of two scores, γ = 1 / ℓ makes the most where
+the losses are close. A third of it keeps every built-in scene with a ground truth within 0.05 dB of
+static fusion or above it, 1 does not: SSIM of the fused image; IFCNN-MEAN and -SUM and DenseFuse,
+and the bundled IFCNN (a max rule) with normalization peak."""
+
+
+def image_temperatures(losses: Tensor) -> Tensor:
+    """γ = c / s of every image, s = Σℓ² / Σℓ over its pixels and sources.
+
+    s is the mean loss in which every pixel counts by its own loss. Pixels without loss (flat
+    regions, a black background) change neither sum; of a median they could be the whole answer.
+
+    Args:
+        losses: (B, M, 1, H, W), ≥ 0; or magnitudes of gradients.
+
+    Returns:
+        (B, 1, 1, 1, 1), ≥ 0, in the inverse unit of the losses: c times the losses give c times
+        smaller γ and the same RD. 0, that is uniform weights, for an image without loss.
+    """
+    largest, first, second = _sums(losses)
+    found = largest > 0
+    return torch.where(found, FACTOR * first / (second * largest).where(found, 1), 0)
+
+
+def automatic_temperature(losses: Iterable[Tensor]) -> float:
+    """One γ for many images, of any sizes: the same formula over all their pixels.
+
+        evidence = (dynamic.evidence(network.encode(x), x)[0] for x in batches)
+        fixed = TestTimeDynamicFusion(network, temperature=automatic_temperature(evidence))
+
+    Args:
+        losses: Tensors (B, M, 1, H, W), ≥ 0.
+
+    Returns:
+        γ ≥ 0, to be given as ``ttd.temperature``; 0 if nothing has a loss.
+    """
+    first = second = 0.0
+    for batch in losses:
+        for scale, once, squared in torch.stack(_sums(batch)).flatten(1).T.tolist():
+            first, second = first + scale * once, second + scale * scale * squared
+    return FACTOR * first / second if second > 0 else 0.0
+
+
+def _sums(losses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest loss of every image, and Σℓ and Σℓ² in units of it: no square underflows."""
+    losses, area = losses.to(torch.promote_types(losses.dtype, torch.float32)), (1, 2, 3, 4)
+    largest = losses.amax(area, keepdim=True)
+    shares = losses / largest.where(largest > 0, 1)
+    return largest, shares.sum(area, keepdim=True), shares.square().sum(area, keepdim=True)
