@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
         "--report",
         type=bool,
         default=True,
-        help="Write an HTML report of the evaluation: images, maps, tables and plots.",
+        help="Write an HTML report of the network's evaluation: images, maps, tables, plots.",
     )
     parser.add_argument(
         "--resume", type=str, help="Folder of an interrupted run that is to go on, with its config."

@@ -29,6 +29,7 @@ STYLE: dict[Any, Any] = {
     "ytick.major.width": 0.5,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
+    "text.parse_math": False,  # names of files may hold dollars
     "pdf.fonttype": 42,  # TrueType: text stays text; journals refuse type 3
 }
 # Okabe and Ito's colours, told apart by every eye

@@ -5,6 +5,7 @@ Nothing is drawn here. Cao et al., Test-Time Dynamic Image Fusion, NeurIPS 2024,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ class Box:
             InputError: If it is no box, or not inside the image.
         """
         scales = (width, height, width, height) if max(values, default=0) <= 1 else (1, 1, 1, 1)
-        if len(values) == 4:
+        if len(values) == 4 and all(map(math.isfinite, values)):
             box = cls(*(round(v * scale) for v, scale in zip(values, scales, strict=True)))
             if 0 <= box.left < box.right <= width and 0 <= box.top < box.bottom <= height:
                 return box

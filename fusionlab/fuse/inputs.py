@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.images import image_size
 from fusionlab.data.layouts import KNOWN_SOURCES, Listing, Sample, task_of
 from fusionlab.data.layouts.subfolders import find_subfolders
 from fusionlab.data.layouts.suffixes import parts
@@ -63,8 +64,10 @@ def named_sources(
     return (named if given is not None else _in_known_order(named)), task
 
 
-def open_dataset(kind: str, sources: dict[str, Path], task: str, colour: str) -> FusionDataset:
-    """The samples to fuse.
+def open_dataset(
+    kind: str, sources: dict[str, Path], task: str, colour: str
+) -> tuple[FusionDataset, list[str]]:
+    """The samples to fuse, and why others of a folder cannot be.
 
     Args:
         kind: See :func:`kind_of`.
@@ -73,16 +76,31 @@ def open_dataset(kind: str, sources: dict[str, Path], task: str, colour: str) ->
         colour: ``luma`` or ``rgb``.
 
     Raises:
-        InputError: If images of a sample differ in size, or one is unreadable or lacks a partner.
+        InputError: If images of a sample differ in size, one lacks a partner, or nothing is
+            readable.
     """
     if kind == "videos":
-        return VideoDataset(sources, task, colour)
+        return VideoDataset(sources, task, colour), []
     first = next(iter(sources.values()))
     samples = [Sample(first.stem, sources)] if kind == "images" else _match(sources)
-    dataset = FolderDataset(Listing(first.parent, kind, samples), task, colour)
+    faults = {sample.id: _fault(sample) for sample in samples}
+    readable = [sample for sample in samples if faults[sample.id] is None]
+    if not readable:
+        raise InputError(next(iter(faults.values())))
+    dataset = FolderDataset(Listing(first.parent, kind, readable), task, colour)
     if kind == "images":
         dataset.check_files()  # of folders, a broken one costs its own sample only
-    return dataset
+    return dataset, [fault for fault in faults.values() if fault is not None]
+
+
+def _fault(sample: Sample) -> str | None:
+    """Why a sample's files are no images; None if they begin as such."""
+    try:
+        for path in sample.sources.values():
+            image_size(path)
+    except InputError as fault:
+        return str(fault)
+    return None
 
 
 def check_smallest(dataset: FusionDataset, network: FusionNetwork) -> None:

@@ -112,9 +112,11 @@ def write(target: Target, fused: Fused) -> None:
     """
     try:
         write_image(target.fused, fused.image)
-        if fused.weights is None or fused.losses is None:
+        if not target.maps:
             return
-        for path, weights in zip(target.maps.values(), fused.weights, strict=False):
+        assert fused.weights is not None
+        assert fused.losses is not None
+        for path, weights in zip(target.maps.values(), fused.weights, strict=True):
             write_weight_map(path, weights)
         if target.arrays is not None:
             arrays = {

@@ -46,7 +46,7 @@ def fuse(settings: Namespace) -> bool:
     """
     kind, output = kind_of(_paths(settings)), Path(settings.output)
     check_output(kind, output)
-    network, dataset = _open(settings, kind)
+    network, dataset, faults = _open(settings, kind)
     rd_dir = Path(settings.rd_dir) if settings.rd_dir is not None else None
     targets = targets_of(kind, output, dataset.ids, dataset.source_names[0], rd_dir)
     check_targets(targets, [*files_of(dataset), *_paths(settings)], settings.overwrite)
@@ -60,7 +60,7 @@ def fuse(settings: Namespace) -> bool:
         if isinstance(dataset, VideoDataset):
             complete = _fuse_video(module, dataset, targets[0], bar)
         else:
-            complete = _fuse_images(module, dataset, targets, bar)
+            complete = _fuse_images(module, dataset, targets, faults, bar)
     print(output)
     return complete
 
@@ -69,8 +69,11 @@ def _paths(settings: Namespace) -> list[Path]:
     return [Path(path) for path in settings.inputs]
 
 
-def _open(settings: Namespace, kind: str) -> tuple[FusionNetwork, FusionDataset]:
-    """The network and the samples, with everything checked that can be before fusing."""
+def _open(settings: Namespace, kind: str) -> tuple[FusionNetwork, FusionDataset, list[str]]:
+    """The network and the samples, with everything checked that can be before fusing.
+
+    Besides, why samples of a folder are left out.
+    """
     if settings.rd_dir is not None and settings.ttd is None:
         raise InputError("--rd-dir takes the maps of test-time dynamic fusion; add --ttd")
     sources, task = named_sources(_paths(settings), settings.sources, settings.task)
@@ -80,10 +83,10 @@ def _open(settings: Namespace, kind: str) -> tuple[FusionNetwork, FusionDataset]
         colour = settle_colour(settings.colour, task, network.rgb_tasks, network.channels)
     except InputError as fault:
         raise InputError(str(fault).replace("data.colour", "colour")) from None
-    dataset = open_dataset(kind, sources, task, colour)
+    dataset, faults = open_dataset(kind, sources, task, colour)
     check_source_counts([dataset], network)
     check_smallest(dataset, network)
-    return network, dataset
+    return network, dataset, faults
 
 
 def _notes(dataset: FusionDataset, module: FusionModule, output: Path) -> list[str]:
@@ -95,15 +98,21 @@ def _notes(dataset: FusionDataset, module: FusionModule, output: Path) -> list[s
 
 
 def _fuse_images(
-    module: FusionModule, dataset: FusionDataset, targets: list[Target], bar: ProgressBar
+    module: FusionModule,
+    dataset: FusionDataset,
+    targets: list[Target],
+    faults: list[str],
+    bar: ProgressBar,
 ) -> bool:
     """Sample by sample; one that cannot be fused does not keep the others from it."""
-    failed = 0
+    failed, whole = len(faults), len(targets) + len(faults)
+    for line in faults:
+        bar.say(f"not fused: {line}")
     for index, target in enumerate(targets):
         try:
             fused = fuse_sample(module, dataset[index])
         except InputError as fault:
-            if len(targets) == 1:
+            if whole == 1:
                 raise
             bar.say(f"not fused: {fault}")
             failed += 1
@@ -111,7 +120,7 @@ def _fuse_images(
             write(target, fused)
         bar.advance()
     if failed:
-        bar.say(f"{failed} of {len(targets)} samples not fused, the others are written")
+        bar.say(f"{failed} of {whole} samples not fused, the others are written")
     return not failed
 
 

@@ -83,8 +83,8 @@ def _run(
     """Make the folder and compute; say how to go on when interrupted."""
     make(writer.folder)
     if trainer.is_global_zero and data.done is None:
-        write_whole(writer.folder / "config.yaml", config.encode())
         write_results(writer.folder, module, data.datasets, [], config)
+        write_whole(writer.folder / "config.yaml", config.encode())  # last: it can be resumed
     try:
         trainer.test(module, data, verbose=False)
     except SystemExit:  # how Lightning answers Ctrl-C

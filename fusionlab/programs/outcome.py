@@ -45,6 +45,7 @@ def write_results(
         "ms": "median over the images; without reading, colour and scoring",
     }
     content = {
+        "job": "evaluate" if module.objective is None else "train",
         **module.describe(),
         "settings": yaml.safe_load(config),
         "data": [dataset.describe() for dataset in datasets],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -10,7 +9,7 @@ from jsonargparse import Namespace
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.report.rows import RowFile
-from fusionlab.report.run import KEY, PER_IMAGE, SUMMARY, TIME
+from fusionlab.report.run import KEY, PER_IMAGE, TIME, EvaluationRun
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import RowValues, Scoreboard, source_row
 
@@ -39,7 +38,7 @@ def restore(
     trainer = settings.trainer
     if trainer.fast_dev_run or repr(trainer.limit_test_batches) != "1.0":
         raise InputError("an evaluation of some batches cannot go on; run it again")
-    before = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    before = EvaluationRun.open(folder).about
     now = module.network.checkpoint
     if now and before["network"]["checkpoint"]["sha256"] != now["sha256"]:
         raise InputError(f"{now['path']} has changed since {folder} was begun; start anew")

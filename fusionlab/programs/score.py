@@ -193,6 +193,7 @@ def check_settings(settings: Namespace) -> None:
         raise InputError("--fused needs data.root, the folder of what was fused")
     unread = {
         "ttd": settings.ttd is not None,
+        "wandb": settings.wandb not in (None, "disabled"),
         "network": settings.network != Network(),
         "trainer.limit_test_batches": repr(settings.trainer.limit_test_batches) != "1.0",
         "trainer.fast_dev_run": settings.trainer.fast_dev_run,

@@ -1,8 +1,10 @@
-"""Images on disk: fused images and maps of Relative Dominability."""
+"""Images on disk: fused images and maps of Relative Dominability; whole files and links."""
 
 from __future__ import annotations
 
 import io
+import os
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +50,34 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Make ``target`` the same file as ``source``, or a copy where the file system has no links.
+
+    Returns:
+        Whether there is a source.
+    """
+    try:
+        new = source.stat()
+    except FileNotFoundError:
+        return False
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        same = (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns)
+        if os.path.samestat(old, new) or same:
+            return True
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:  # FAT, some network drives
+        shutil.copy2(source, partial)
+    partial.replace(target)
+    return True
 
 
 def _write(path: Path, picture: Image.Image) -> None:

@@ -67,7 +67,9 @@ class RowFile:
             file.write(text.getvalue())
 
     def _drop_incomplete_row(self) -> None:
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            self.path.write_bytes(content[:whole])
+        text = self.path.read_bytes().decode(errors="replace")
+        lines = list(csv.reader(io.StringIO(text, newline="")))
+        in_quotes = text.count('"') % 2 == 1  # a name may hold the end of a line
+        if text and (in_quotes or not text.endswith("\n")):
+            self.path.unlink()
+            self._append(*lines[:-1])

@@ -94,7 +94,7 @@ class EvaluationRun:
             raise InputError(
                 f"no readable {SUMMARY} in {folder}; name the folder of an evaluation"
             ) from None
-        if "directions" not in about:
+        if "directions" not in about or about.get("job") == "train":
             raise InputError(f"{folder} holds no evaluation of a network; name one that does")
         metrics = list(about["directions"])
         samples: dict[tuple[str, str], Sample] = {}
@@ -125,9 +125,9 @@ class EvaluationRun:
 
 def _whole_lines(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file that may be in the middle of being written."""
-    content = path.read_text(encoding="utf-8")
-    whole = content[: content.rfind("\n") + 1]
-    return list(csv.DictReader(io.StringIO(whole)))
+    content = path.read_bytes().decode(errors="replace")
+    whole = io.StringIO(content[: content.rfind("\n") + 1], newline="")
+    return [line for line in csv.DictReader(whole) if None not in line.values()]
 
 
 def _fill(sample: Sample, line: dict[str, str], metrics: list[str]) -> None:

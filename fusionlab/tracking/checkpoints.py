@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fusionlab.report.images import link
 from fusionlab.report.results import plain
 from fusionlab.tracking.logger import Tracker
 
@@ -19,7 +20,7 @@ def log_checkpoint(
 
     Args:
         tracker: An open one.
-        path: The file; it must not change any more.
+        path: The file.
         name: Of the artifact, ``<network>-<data>``.
         metadata: What the weights score.
         alias: ``best`` or ``last``.
@@ -31,5 +32,7 @@ def _log_file(run: Run, path: Path, name: str, metadata: dict[str, Any], alias: 
     import wandb
 
     artifact = wandb.Artifact(name, "model", metadata=plain(metadata))
-    artifact.add_file(str(path), policy="immutable", skip_cache=True)  # no copies of it
+    kept = Path(run.dir, path.name)
+    link(path, kept)  # a resumed training writes the file anew before this is uploaded
+    artifact.add_file(str(kept), policy="immutable", skip_cache=True)
     run.log_artifact(artifact, aliases=[alias])

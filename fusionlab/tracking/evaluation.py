@@ -9,7 +9,7 @@ from PIL import Image
 
 from fusionlab.report.run import EvaluationRun, Sample
 from fusionlab.tracking.dominability import log_dominability
-from fusionlab.tracking.identity import identify
+from fusionlab.tracking.identity import identify, short
 from fusionlab.tracking.image_table import image_table
 from fusionlab.tracking.logger import Tracker
 from fusionlab.tracking.opening import open_tracker
@@ -93,7 +93,7 @@ def _panels(run: EvaluationRun, samples: list[Sample]) -> dict[str, Any]:
         entropy = [sample.values[row].get("EN") for row in sample.fused_rows]
         shown = " → ".join(f"{value:.2f}" for value in entropy if value is not None)
         caption = f"{sample.id}, {width}×{height}" + (f", EN {shown}" if shown else "")
-        panels[f"panels/{sample.task}/{sample.id}"] = wandb.Image(str(path), caption=caption)
+        panels[f"panels/{sample.task}/{short(sample.id)}"] = wandb.Image(str(path), caption=caption)
     return panels
 
 

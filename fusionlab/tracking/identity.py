@@ -8,6 +8,7 @@ import re
 from typing import Any, NamedTuple
 
 CHECKPOINT = "checkpoint"
+LONGEST_NAME = 120  # bytes
 
 
 class Identity(NamedTuple):
@@ -47,7 +48,7 @@ def data_name(data: list[dict[str, Any]]) -> str:
     words = [one["name"].split() for one in data]
     shared = [word for word in words[0] if all(word in others for others in words)]
     text = " ".join(shared) or " ".join(one["name"] for one in data)
-    return re.sub(r"[^\w.-]+", "-", text).strip("-")[:80] or "data"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")[:80] or "data"
 
 
 def images_hash(data: list[dict[str, Any]]) -> str:
@@ -74,19 +75,27 @@ def _config(about: dict[str, Any]) -> dict[str, Any]:
     }
     provenance = ("fusionlab", "commit", "versions", "python", "platform", "threads", "devices")
     return {
-        **_flat(about["settings"]),
-        **_flat({"used": network, CHECKPOINT: files}),
-        **_flat({"images": images}),
-        **_flat({key: about[key] for key in provenance if key in about}),
+        **flattened(about["settings"]),
+        **flattened({"used": network, CHECKPOINT: files}),
+        **flattened({"images": images}),
+        **flattened({key: about[key] for key in provenance if key in about}),
     }
 
 
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"a": {"b": 1}}`` as ``{"a.b": 1}``; an empty group is kept as it is."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
         if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
+            flat |= flattened(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def short(name: str) -> str:
+    """A name that W&B can make a file of, with more to it; long ones end in their hash."""
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    start = name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
+    return f"{start}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -95,8 +95,16 @@ def reason_line(reason: BaseException) -> str:
 @cache
 def failures() -> tuple[type[Exception], ...]:
     """What W&B raises when its server, its service or the disk fails."""
+    from pydantic import ValidationError  # of W&B's settings, as an environment variable
     from wandb import Error  # half a second: only who logs waits for it
     from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
     from wandb.sdk.mailbox.mailbox_handle import ServerResponseError
 
-    return (Error, OSError, MailboxClosedError, HandleAbandonedError, ServerResponseError)
+    return (
+        Error,
+        OSError,
+        ValidationError,
+        MailboxClosedError,
+        HandleAbandonedError,
+        ServerResponseError,
+    )

@@ -11,11 +11,12 @@ from lightning.pytorch.callbacks import Callback
 from fusionlab.report.html import write_report
 from fusionlab.training.writer import RunWriter
 
-INTERVAL = 10.0  # seconds, so that an evaluation that is killed leaves a report
+SHARE = 0.05  # of the time at most is spent on it
+SHORTEST = 0.5  # seconds from one report to the next
 
 
 class ReportWriter(Callback):
-    """Writes the report of what is done every few seconds, and when the evaluation fails.
+    """Writes the report of what is done again and again, so that a killed evaluation leaves one.
 
     Args:
         writer: What writes the images and values; called before this.
@@ -25,15 +26,24 @@ class ReportWriter(Callback):
         self.writer = writer
         self._due = 0.0
 
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write it before the first image is done."""
+        self._write(trainer)
+
     def on_test_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
         """Write it if it is time."""
-        if trainer.is_global_zero and time.monotonic() >= self._due:
-            write_report(self.writer.folder)
-            self._due = time.monotonic() + INTERVAL
+        if time.monotonic() >= self._due:
+            self._write(trainer)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Write what was done before Ctrl-C or an image that cannot be used."""
+        self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
         if trainer.is_global_zero:
+            start = time.monotonic()
             write_report(self.writer.folder)
+            end = time.monotonic()
+            self._due = end + max(SHORTEST, (end - start) / SHARE)

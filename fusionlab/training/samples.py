@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fusionlab.data.batches import collate
 from fusionlab.data.dataset import FusionDataset
+from fusionlab.tracking.identity import short
 from fusionlab.tracking.logger import STEP, Tracker
 from fusionlab.tracking.panels import Tile, image_tile, weight_tile, write_panel
 from fusionlab.training.module import FusionModule, stretched, viewable_image
@@ -43,7 +44,7 @@ class SampleWriter(Callback):
             name = self.dataset.ids[index]
             tiles = self._tiles(trainer, pl_module, index)
             write_panel(folder / f"{name}.png", tiles, pl_module.dynamic_options is not None)
-            _log(trainer, f"samples/{name}", folder / f"{name}.png")
+            _log(trainer, f"samples/{short(name)}", folder / f"{name}.png")
 
     def _tiles(self, trainer: Trainer, module: FusionModule, index: int) -> list[Tile]:
         precision = trainer.precision_plugin

@@ -129,6 +129,7 @@ def test_mistakes_are_told_in_one_line(refused, pairs, tmp_path):
     assert "no sample 7; there are 1, 2, 10" in refused("panel", *root, "--id", "7")
     assert "set source to one of vi, ir" in refused("contrast", *root, "--source", "far")
     assert "inside 24x16 pixels" in refused("masking", *root, "--box", "[0, 0, 99, 9]")
+    assert "inside 24x16 pixels" in refused("masking", *root, "--box", "[.nan, 0, 1, 1]")
     assert "value must be from 0 to 1" in refused("masking", *root, "--value", "2")
     assert "frames must be at least 1" in refused("time", *root, "--frames", "0")
     assert "no folder nowhere" in refused("rd", "--data.root", "nowhere")
@@ -154,6 +155,13 @@ def untrained(path):
 
 def test_frames_need_the_same_sources(refused):
     assert "frames need the same" in refused("time", "--data.task", "mff")
+
+
+def test_dollars_in_names_are_no_formula(tmp_path, draw, pairs):
+    for path in [*pairs.glob("*/1.png")]:
+        path.rename(path.with_name("$\\frac$.png"))
+    rows, _ = draw("panel", "--data.root", str(pairs), "--id", "$\\frac$")
+    assert rows
 
 
 def test_an_output_with_an_ending_is_the_same_figure(tmp_path, pairs, capsys):

@@ -40,6 +40,17 @@ def test_a_file_that_is_broken_costs_its_own_image_only(folders, run, tmp_path):
     assert pixels(tmp_path / "out" / "dusk.png").shape == (12, 16, 3)
 
 
+@pytest.mark.parametrize("content", [b"junk", b""])
+def test_a_file_that_is_no_image_costs_its_own_image_only(folders, run, tmp_path, content):
+    broken = tmp_path / "ir" / "10.bmp"
+    broken.write_bytes(content)
+    code, _, err = run(*folders, "-o", tmp_path / "out")
+    assert code == 1
+    assert f"not fused: {broken} cannot be read as an image" in err
+    assert "1 of 3 samples not fused" in err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["2.png", "dusk.png"]
+
+
 def test_letters_of_the_folders_are_no_part_of_a_name(tmp_path, run):
     for k, (folder, letter) in enumerate((("imageA", "A"), ("imageB", "B"))):
         write(tmp_path / folder / f"001_{letter}.png", k)

@@ -114,6 +114,14 @@ def test_other_weights_are_refused(whole, capsys):
     assert "has changed since" in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_what_was_killed_before_its_summary_was_written_is_told(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("seed: 1\n")
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main(["--resume", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "summary.json" in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
@@ -134,6 +142,8 @@ def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
     done = EvaluationRun.open(folder)
     assert not done.finished
     assert 4 <= len(done.samples) < 40
+    data = (folder / "report" / "data.js").read_text()
+    assert data.count('"id":') >= len(done.samples) // 2, "the report lags behind"
     for sample in done.samples:
         for path in (sample.image("ttd"), sample.weight_map("vi"), sample.source("ir")):
             Image.open(folder / path).verify()

@@ -381,3 +381,18 @@ def test_a_thousand_samples_load_few_images(open_report, tmp_path):
     view(page, "pair 999")
     page.keyboard.press("ArrowLeft")
     assert page.locator("#viewer-title").inner_text() != "pair 999"
+
+
+@pytest.mark.slow
+def test_the_built_in_scenes_are_small_and_open_at_once(open_report, tmp_path):
+    import evaluate
+
+    evaluate.main(["--ttd", "--wandb", "disabled", "--output", str(tmp_path)])
+    (run,) = tmp_path.iterdir()
+    size = sum(path.stat().st_size for path in (run / "report").rglob("*") if path.is_file())
+    assert size < 10e6
+    page = open_report(run)
+    page.wait_for_function("document.querySelectorAll('.tile').length > 0")
+    loaded = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+    assert 0 < page.evaluate(loaded) < 2000  # milliseconds; a tenth of it on an idle machine
+    assert page.locator(".tile").count() == 16

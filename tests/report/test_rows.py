@@ -29,6 +29,16 @@ def test_a_row_cut_off_in_the_middle_is_forgotten(tmp_path):
     assert rows.values() == {("01",): [1.0], ("02",): [0.125]}
 
 
+def test_a_row_cut_off_within_a_name_of_two_lines_is_forgotten(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = RowFile(path, ("id",), ("EN",))
+    rows.append(("a\nb",), [1.0])
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'"c\n')
+    assert RowFile(path, ("id",), ("EN",)).values() == {("a\nb",): [1.0]}
+    assert path.read_bytes() == whole
+
+
 def test_other_columns_are_refused(tmp_path):
     RowFile(tmp_path / "rows.csv", ("id",), ("EN",))
     with pytest.raises(InputError, match="other columns"):

@@ -49,7 +49,7 @@ def test_a_line_that_is_being_written_is_not_read(tmp_path):
     assert [sample.id for sample in run.samples] == ["01"]
 
 
-@pytest.mark.parametrize("about", [None, {"results": []}])
+@pytest.mark.parametrize("about", [None, {"results": []}, {**ABOUT, "job": "train"}])
 def test_another_folder_is_refused(tmp_path, about):
     if about is not None:
         written(tmp_path, about)

@@ -26,6 +26,7 @@ def run_evaluate(no_account, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_static_and_dynamic_evaluations_pair_up(run_evaluate, capfd):
     dynamic, static = run_evaluate("--ttd", "--wandb", "online"), run_evaluate()
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("W&B")]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from fusionlab.tracking.identity import data_name, identify
+from fusionlab.tracking.identity import data_name, identify, short
 
 from .conftest import STATIC, TTD, summary
 
@@ -54,4 +54,11 @@ def test_the_name_of_data_is_what_several_share_in_letters_that_a_server_takes()
     tasks = [{"name": f"built-in {task} scenes"} for task in ("vif", "mff")]
     assert data_name(tasks) == "built-in-scenes"
     assert data_name([{"name": "my/set: 1"}]) == "my-set-1"
-    assert data_name([{"name": "数据"}]) == "数据"
+    assert data_name([{"name": "数据"}]) == "data"  # W&B takes ASCII only
+
+
+def test_a_long_name_is_shortened_and_stays_its_own():
+    assert short("a" * 120) == "a" * 120
+    one, other = short("ä" * 120), short("ä" * 119 + "b")
+    assert one != other
+    assert len(one.encode()) <= 120

@@ -106,6 +106,18 @@ def test_an_unknown_mode_in_the_environment_is_named(no_account, tmp_path, capfd
     assert "WANDB_MODE is sometimes" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("WANDB_BASE_URL", "notaurl"), ("WANDB_SILENT", "maybe")]
+)
+def test_an_invalid_setting_of_wandb_is_one_line(
+    name, value, no_account, tmp_path, capfd, monkeypatch
+):
+    monkeypatch.setenv(name, value)
+    assert opened(tmp_path / "run") is None
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("W&B")]
+    assert "nothing is logged" in line
+
+
 def test_a_failure_is_one_line_and_the_end_of_logging(no_account, tmp_path, capfd):
     tracker = opened(tmp_path / "run", "offline")
     calls = []

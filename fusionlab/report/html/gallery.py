@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fusionlab.report.images import link
 from fusionlab.report.run import FUSED, EvaluationRun, Sample
 
 LONGEST = 40  # characters of an id or a source's name in the name of a file
@@ -84,31 +83,3 @@ def _bring(sample: Sample, sources: list[str], run: Path, folder: Path, report: 
         if (where := address(sample.weight_map(name), f"rd-{plain}")) is not None:
             shown.maps[name] = where
     return shown
-
-
-def link(source: Path, target: Path) -> bool:
-    """Make ``target`` the same file as ``source``, or a copy where the file system has no links.
-
-    Returns:
-        Whether there is a source.
-    """
-    try:
-        new = source.stat()
-    except FileNotFoundError:
-        return False
-    try:
-        old = target.stat()
-    except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    else:
-        same = (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns)
-        if os.path.samestat(old, new) or same:
-            return True
-    partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    try:
-        os.link(source, partial)
-    except OSError:  # FAT, some network drives
-        shutil.copy2(source, partial)
-    partial.replace(target)
-    return True
