@@ -2,7 +2,8 @@
 
 Each pair of programs runs alternately, so that whatever else the machine does slows both; the
 median of the ratios of neighbouring runs is printed, with the number of threads. With "metrics"
-as the first argument, the speed and memory of metrics: see "metrics --help".
+as the first argument, the speed and memory of metrics: see "metrics --help"; with "sweep" the
+speed of many settings of TTD at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from fusionlab.benchmark import metrics
+from fusionlab.benchmark import metrics, sweep
 from fusionlab.benchmark.memory import peak_memory
 from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
 from fusionlab.benchmark.timing import interleaved
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments[:1] == ["metrics"]:
         metrics.main(arguments[1:])
+    elif arguments[:1] == ["sweep"]:
+        sweep.main(arguments[1:])
     else:
         _compare_networks(arguments)
 
