@@ -3,7 +3,7 @@
 Each pair of programs runs alternately, so that whatever else the machine does slows both; the
 median of the ratios of neighbouring runs is printed, with the number of threads. Other benchmarks
 are chosen by the first argument, each with a --help of its own: "metrics" (speed and memory of
-metrics), "logging" (cost of W&B and of the report).
+metrics), "logging" (cost of W&B and of the report), "sweep" (many settings of TTD at once).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from fusionlab.benchmark import logging, metrics
+from fusionlab.benchmark import logging, metrics, sweep
 from fusionlab.benchmark.memory import peak_memory
 from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
 from fusionlab.benchmark.timing import interleaved
@@ -24,7 +24,7 @@ from fusionlab.benchmark.timing import interleaved
 NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
 PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
 MEMORY_SIZE = (480, 640)
-OTHERS = {"metrics": metrics.main, "logging": logging.main}
+OTHERS = {"metrics": metrics.main, "logging": logging.main, "sweep": sweep.main}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

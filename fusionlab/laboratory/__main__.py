@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import NoReturn
 
 from jsonargparse import Namespace
 
@@ -18,12 +19,27 @@ from fusionlab.laboratory.settings import Experiment
 from fusionlab.settings import Data, Metrics, Network
 
 PROGRAM = "python -m fusionlab.laboratory"
+EXAMPLE = "configs/experiments/weight_forms.yaml"
+EMPTY = "that config has neither settings nor grid"
 FREE = ("data.workers", "device", "resume", "config")  # what a resumed run may change
+
+
+class ExperimentParser(Parser):
+    """Says in which program and in which words of a config the mistake is."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print one line; the parsers of list items, which jsonargparse makes, come here too."""
+        self.prog, text = PROGRAM, str(message)
+        if "Not a valid subclass" in text:
+            text = "settings and corruption are lists of mappings, e.g. settings: [{preset: paper}]"
+        elif "Unexpected config" in text:
+            text = f"{EMPTY}; name one, e.g. {EXAMPLE}"
+        super().error(text, ex)
 
 
 def new_parser() -> Parser:
     """The parser: the groups of evaluate.py that apply, and what an experiment varies."""
-    parser = Parser(
+    parser = ExperimentParser(
         prog=PROGRAM,
         description=__doc__,
         allow_abbrev=False,
@@ -65,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(str(mistake))
     for key in ("resume", "config"):
         config.pop(key, None)  # the next run could not read it
+    config.settings = [Namespace(**asdict(one)) for one in settings.settings]  # presets filled in
     text = parser.dump(config, skip_validation=True, skip_unset=False)
     from fusionlab.laboratory.program import run
 
@@ -92,9 +109,8 @@ def _parsed(parser: Parser, argv: list[str]) -> Namespace:
         if not isinstance(config[group], Namespace):
             raise InputError(f"{group} must be a mapping of its options, got {config[group]}")
     if not config.settings and not config.grid:
-        named = ", ".join(str(path) for path in argv if path.endswith((".yaml", ".yml")))
-        where = f"{named} has neither settings nor grid" if named else "no experiment is named"
-        raise InputError(f"{where}; name one, e.g. configs/experiments/weight_forms.yaml")
+        named = any(path.endswith((".yaml", ".yml")) for path in argv)
+        raise InputError(f"{EMPTY if named else 'no experiment'}; name one, e.g. {EXAMPLE}")
     return config
 
 

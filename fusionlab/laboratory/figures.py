@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionlab.laboratory.outcome import Outcome
+from fusionlab.laboratory.settings import label, varied
 from fusionlab.laboratory.sweep import STATIC
 from fusionlab.report.images import write_whole
 from fusionlab.report.table import ARROWS, TRUTH
@@ -64,10 +65,10 @@ def _levels(title: str, outcomes: Sequence[Outcome]) -> Figure:
     levels = [one.level for one in outcomes]
 
     def draw(axes: Axes, column: int) -> None:
-        for label in outcomes[0].values:
-            means = [one.mean(label, column) for one in outcomes]
-            style: dict[str, Any] = {"color": "black", "ls": "--"} if label == STATIC else {}
-            axes.plot(levels, means, marker="o", markersize=3, label=label, **style)
+        for row in outcomes[0].values:
+            means = [one.mean(row, column) for one in outcomes]
+            style: dict[str, Any] = {"color": "black", "ls": "--"} if row == STATIC else {}
+            axes.plot(levels, means, marker="o", markersize=3, label=row, **style)
         axes.set_xlabel(outcomes[-1].kind.replace("_", " "))
 
     return _panels(title, outcomes[0], draw)
@@ -76,16 +77,20 @@ def _levels(title: str, outcomes: Sequence[Outcome]) -> Figure:
 def _curves_of_temperature(title: str, outcome: Outcome, settings: Mapping[str, TTD]) -> Figure:
     """Difference from static over γ, a curve for each combination of the other options."""
     curves: dict[str, list[str]] = {}
-    for label in outcome.settings:
-        curves.setdefault(_without_temperature(label), []).append(label)
+    others = [name for name in varied(list(settings.values())) if name != "temperature"]
+    for one, setting in settings.items():
+        curves.setdefault(label(setting, others), []).append(one)
+    ticks = sorted({float(one.temperature or 0) for one in settings.values()})
 
     def draw(axes: Axes, column: int) -> None:
         for name, labels in curves.items():
-            temperatures = [float(settings[label].temperature or 0) for label in labels]
-            found = [outcome.against_static[label][column].mean for label in labels]
+            temperatures = [float(settings[one].temperature or 0) for one in labels]
+            found = [outcome.against_static[one][column].mean for one in labels]
             axes.plot(temperatures, found, marker="o", markersize=3, label=name)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel("γ")
 
     return _panels(title, outcome, draw)
@@ -98,14 +103,16 @@ def _effects(title: str, outcomes: Sequence[Outcome]) -> Figure:
 
     def draw(axes: Axes, column: int) -> None:
         for k, outcome in enumerate(outcomes):
-            found = [outcome.against_static[label][column] for label in labels]
+            found = [outcome.against_static[one][column] for one in labels]
             means = np.array([one.mean for one in found])
             ends = np.array([[one.mean - one.low, one.high - one.mean] for one in found]).T
             places = rows + 0.6 * ((k + 0.5) / len(outcomes) - 0.5)
             name = outcome.condition or None
             axes.errorbar(means, places, xerr=np.nan_to_num(ends), fmt="o", ms=4, label=name)
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_yticks(rows, labels if column == outcomes[0].measured[0] else [""] * len(labels))
+        leftmost = outcomes[0].measured.index(column) % COLUMNS == 0
+        axes.set_yticks(rows, labels if leftmost else [""] * len(labels))
+        axes.locator_params(axis="x", nbins=4)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlabel("minus static")
 
@@ -146,10 +153,6 @@ def _temperatures(settings: Mapping[str, TTD]) -> bool:
     values = {one.temperature for one in settings.values()}
     numbers = all(isinstance(value, (int, float)) and value > 0 for value in values)
     return numbers and len(values) >= FEWEST_TEMPERATURES
-
-
-def _without_temperature(label: str) -> str:
-    return ", ".join(part for part in label.split(", ") if not part.startswith("γ")) or "TTD"
 
 
 def _write(path: Path, figure: Figure) -> Path:

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any, Literal
 
 from fusionlab.errors import InputError
-from fusionlab.settings import TTD
+from fusionlab.settings import TTD, TTD_PRESETS
 
 CorruptionName = Literal[
     "brightness",
@@ -97,14 +97,28 @@ class Experiment:
             InputError: If the grid has an unknown option or value, or two settings are the same.
         """
         settings = self.settings or _combinations(self.grid)
-        names = [name for name in choices(settings[0]) if _differs(name, settings)]
+        names = varied(settings)
         found: dict[str, TTD] = {}
         for setting in settings:
-            label = ", ".join(_text(name, getattr(setting, name)) for name in names) or "TTD"
-            if label in found:
-                raise InputError(f"two settings are the same ({label}); take one out")
-            found[label] = setting
+            text = label(setting, names)
+            if text in found:
+                raise InputError(f"two settings are the same ({text}); take one out")
+            found[text] = setting
         return found
+
+
+def varied(settings: list[TTD]) -> list[str]:
+    """The options that tell settings apart; the preset in place of those that it alone sets."""
+    options = list(choices(settings[0]))
+    differing = [one for one in options if _differs(one, settings)]
+    own = [one for one in options if not all(_is_of_preset(one, ttd) for ttd in settings)]
+    return differing if set(differing) <= set(own) else ["preset", *own]
+
+
+def label(setting: TTD, names: list[str]) -> str:
+    """The values of these options in a few words."""
+    shown = [one for one in names if one != "channel" or setting.basis == "gradient"]
+    return ", ".join(_text(one, getattr(setting, one)) for one in shown) or "TTD"
 
 
 def choices(setting: TTD) -> dict[str, Any]:
@@ -124,6 +138,10 @@ def _combinations(grid: dict[str, list[Any]]) -> list[TTD]:
 
 def _differs(name: str, settings: list[TTD]) -> bool:
     return any(getattr(one, name) != getattr(settings[0], name) for one in settings)
+
+
+def _is_of_preset(name: str, setting: TTD) -> bool:
+    return getattr(setting, name) == TTD_PRESETS[setting.preset][name]
 
 
 def _text(name: str, value: Any) -> str:

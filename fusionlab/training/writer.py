@@ -45,9 +45,12 @@ class RunWriter(Callback):
         self.with_sources = with_sources
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take the folder of the first process on all of them, and open the file of values."""
+        """Take the folder of the first process on all of them, and begin."""
         self.folder = Path(trainer.strategy.broadcast(str(self.folder)))
-        rank = trainer.global_rank
+        self.begin(trainer.global_rank)
+
+    def begin(self, rank: int) -> None:
+        """Open the file of values of a process."""
         name = f"per_image-{rank}.csv" if rank else "per_image.csv"
         self.rows = RowFile(self.folder / name, KEY, [*self.headings.values(), TIME])
 
