@@ -2,22 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from fusionlab.laboratory.__main__ import main
 
+from ..programs.conftest import write_pairs as write_any_pairs
 
-def write_pairs(root: Path, names=("01D", "02N"), sources=("vi", "ir"), size=(12, 16)) -> Path:
+NAMES = ("01D", "02N")
+
+
+def write_pairs(root: Path, names=NAMES, **options) -> Path:
     """Random grey images below ``root/<source>/<name>.png``."""
-    rng = np.random.default_rng(0)
-    for source in sources:
-        (root / source).mkdir(parents=True, exist_ok=True)
-        for name in names:
-            pixels = rng.integers(0, 256, size, dtype=np.uint8)
-            Image.fromarray(pixels).save(root / source / f"{name}.png")
-    return root
+    return write_any_pairs(root, names, **options)
 
 
 @pytest.fixture
