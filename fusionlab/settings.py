@@ -11,7 +11,7 @@ from fusionlab.errors import InputError
 Task = Literal["vif", "mif", "mef", "mff"]
 
 TTD_PRESETS: dict[str, dict[str, Any]] = {
-    "fusionlab": {  # nearest to the truth on scenes that have one, and no tuning
+    "fusionlab": {  # chosen by PSNR to the truth on scenes that have one
         "basis": "loss",
         "compare": "fused",
         "loss": "ssim",
