@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fusionlab.errors import InputError
@@ -11,6 +11,16 @@ from fusionlab.errors import InputError
 Task = Literal["vif", "mif", "mef", "mff"]
 
 TTD_PRESETS: dict[str, dict[str, Any]] = {
+    "fusionlab": {  # chosen by PSNR to the truth on scenes that have one
+        "basis": "loss",
+        "compare": "fused",
+        "loss": "ssim",
+        "temperature": "auto",
+        "channel": "mean",
+        "form": "exp",
+        "normalization": "auto",
+        "correlation": "negative",
+    },
     "paper": {  # Eq. 6
         "basis": "loss",
         "compare": "components",
@@ -37,7 +47,7 @@ TTD_CHOICES = {
     "compare": ("components", "fused"),
     "loss": ("l1", "mse", "ssim", "objective"),
     "form": ("exp", "linear", "sigmoid"),
-    "normalization": ("softmax", "proportional", "none", "peak"),
+    "normalization": ("auto", "softmax", "proportional", "none", "peak"),
     "correlation": ("negative", "positive"),
 }
 
@@ -132,7 +142,8 @@ class TTD:
     """Test-time dynamic fusion (Cao et al., NeurIPS 2024).
 
     Args:
-        preset: Where unset values come from: paper (Eq. 6: l1, temperature 1) or authors (their
+        preset: Where unset values come from: fusionlab (ssim of the static fused image,
+            temperature auto), paper (Eq. 6: l1 of the components, temperature 1) or authors (their
             published script: mse, temperature 50).
         basis: What tells a good source: its loss, or the gradient of its loss with respect to its
             features (Eq. 7).
@@ -147,19 +158,20 @@ class TTD:
         form: Score of a source: exp (e to the minus loss, Eq. 6), linear (minus loss), sigmoid (of
             minus loss).
         normalization: From scores to weights over the sources: softmax, proportional (a score's
-            share of their sum), none (the scores themselves, over the number of sources) or peak
-            (softmax; then the best source keeps its features, the others lose: for max rules).
+            share of their sum), none (the scores themselves, over the number of sources), peak
+            (softmax; then the best source keeps its features, the others lose) or auto (peak if the
+            network's rule takes the largest features, else softmax).
         correlation: Of weight and loss: negative (the paper's), positive (its counter-experiment).
     """
 
-    preset: Literal["paper", "authors"] = "paper"
+    preset: Literal["fusionlab", "paper", "authors"] = "fusionlab"
     basis: Literal["loss", "gradient"] | None = None
     compare: Literal["components", "fused"] | None = None
     loss: Literal["l1", "mse", "ssim", "objective"] | None = None
     temperature: float | str | None = None
     channel: int | str | None = None
     form: Literal["exp", "linear", "sigmoid"] | None = None
-    normalization: Literal["softmax", "proportional", "none", "peak"] | None = None
+    normalization: Literal["auto", "softmax", "proportional", "none", "peak"] | None = None
     correlation: Literal["negative", "positive"] | None = None
 
     def __post_init__(self) -> None:
@@ -181,7 +193,7 @@ class TTD:
                 "ttd.loss objective is one number of an image: set ttd.basis to gradient and "
                 "ttd.compare to components"
             )
-        if self.form == "linear" and self.normalization not in ("softmax", "peak"):
+        if self.form == "linear" and self.normalization in ("proportional", "none"):
             raise InputError(
                 "ttd.form linear gives scores below 0: set ttd.normalization to softmax"
             )
@@ -203,6 +215,16 @@ class TTD:
             )
         elif self.basis == "loss":
             raise InputError("ttd.channel is of gradients: set ttd.basis to gradient")
+
+    def resolved(self, takes_largest: bool) -> TTD:
+        """The same for a network, whose rule says what normalization ``auto`` stands for.
+
+        Args:
+            takes_largest: Whether its static rule takes the largest features.
+        """
+        if self.normalization != "auto":
+            return self
+        return replace(self, normalization="peak" if takes_largest else "softmax")
 
     def choices(self) -> dict[str, Any]:
         """Every setting but the preset, by name, none of them None."""

@@ -37,8 +37,13 @@ def test_no_arguments_mean_no_ttd(settings_of):
     assert settings_of().ttd is None
 
 
-def test_a_bare_ttd_is_the_paper_s(settings_of):
-    assert settings_of("--ttd").ttd.choices() == TTD_PRESETS["paper"]
+def test_a_bare_ttd_is_fusionlab_s(settings_of):
+    assert settings_of("--ttd").ttd.choices() == TTD_PRESETS["fusionlab"]
+
+
+@pytest.mark.parametrize("preset", TTD_PRESETS)
+def test_each_preset_has_its_name(settings_of, preset):
+    assert settings_of("--ttd.preset", preset).ttd.choices() == TTD_PRESETS[preset]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_a_bare_ttd_is_the_paper_s(settings_of):
     ],
 )
 def test_ttd_settings_switch_it_on_in_any_order(settings_of, argv):
-    assert settings_of(*argv).ttd.choices() == {**TTD_PRESETS["paper"], "temperature": 20.0}
+    assert settings_of(*argv).ttd.choices() == {**TTD_PRESETS["fusionlab"], "temperature": 20.0}
 
 
 def test_settings_override_a_preset(settings_of):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fusionlab.benchmark import logging, metrics, sweep
 from fusionlab.benchmark.memory import peak_memory
-from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
+from fusionlab.benchmark.programs import SUBJECTS, TTD_PRESET, build, luma, random_sources
 from fusionlab.benchmark.timing import interleaved
 
 NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
@@ -53,7 +53,7 @@ def _compare_networks(arguments: Sequence[str]) -> None:
     torch.set_num_threads(options.threads)
     print(
         f"fp32, two luma sources, {options.device}, {options.threads} threads, "
-        f"{options.pairs} interleaved pairs"
+        f"{options.pairs} interleaved pairs; TTD with the preset {TTD_PRESET}"
     )
     for name in options.networks:
         subject = SUBJECTS[name]

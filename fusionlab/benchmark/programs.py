@@ -14,6 +14,7 @@ from fusionlab.benchmark.ifcnn import AuthorsIFCNN
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.ttd import TestTimeDynamicFusion
 
+TTD_PRESET = "paper"  # decodes every source, the most that loss-based TTD does
 Program = Callable[[Tensor], Tensor]
 
 
@@ -38,13 +39,13 @@ SUBJECTS = {
 def build(name: str, device: str = "cpu") -> dict[str, Program]:
     """Programs that fuse sources, with the same weights: ``dynamic``, ``static``, ``authors``.
 
-    The last only where the authors' version is written here. Weights are the bundled ones, or
-    drawn from a fixed seed.
+    The first with ``TTD_PRESET``, the last only where the authors' version is written here.
+    Weights are the bundled ones, or drawn from a fixed seed.
     """
     torch.manual_seed(0)
     subject = SUBJECTS[name]
     network = create_network(name, subject.checkpoint).to(device)
-    dynamic = TestTimeDynamicFusion(network)
+    dynamic = TestTimeDynamicFusion(network, TTD_PRESET)
     programs: dict[str, Program] = {
         "dynamic": lambda sources: dynamic(sources).fused,
         "static": network,

@@ -10,11 +10,12 @@ from fusionlab.figures.drawing import GAP, PAGE_HEIGHT, TITLE, Page, columns, li
 from fusionlab.figures.samples import FusedSample
 
 _NAME = 0.18  # the column with the names of the sources
+_COMPARED = {"components": "component", "fused": "static"}  # title of the column
 
 
 @styled
 def panel(sample: FusedSample) -> Figure:
-    """A row per source (image, component, loss, RD), then static, TTD and their difference.
+    """A row per source (image, what it is compared with, loss, RD), then static, TTD, difference.
 
     The colours of RD run from 0 to 1. Those of the losses have one scale for all sources, that of
     the difference is symmetric, in grey levels of the luma; each ends where the largest 0.1 % of
@@ -30,7 +31,8 @@ def panel(sample: FusedSample) -> Figure:
     row, last = cell * aspect, wide * aspect
     results = TITLE + rows * (row + GAP)
     page = Page(results + TITLE + last + GAP)
-    for left, title in zip(lefts, ("source", "component", "loss ℓ", "RD ω"), strict=True):
+    titles = ("source", _COMPARED[sample.compare], "loss ℓ", "RD ω")
+    for left, title in zip(lefts, titles, strict=True):
         page.text(left + cell / 2, TITLE / 2, title)
     _draw_sources(page, sample, lefts, (cell, row))
     images = {"static": sample.static, "TTD": sample.ttd}

@@ -9,7 +9,7 @@ from fusionlab.settings import TTD, Data, Network
 
 PROG = "python -m fusionlab.figures"
 COMMANDS = {
-    "panel": "sources, components, losses, RD, static, TTD and their difference of one sample",
+    "panel": "sources, what they are compared with, losses, RD, static and TTD of one sample",
     "rd": "the sources of several samples above their RD, side by side (the paper's Figure 1)",
     "masking": "RD of a source before and after a region of it is masked (Figure 6)",
     "contrast": "RD of a source whose contrast fades, or that is corrupted otherwise (Figure 7)",

@@ -166,7 +166,7 @@ def dominability_over_time(dynamic: TestTimeDynamicFusion, frames: Iterable[Tens
         frames: T times (M, C, H, W) in [0, 1], with the same M.
 
     Returns:
-        (T, M); sums to 1 over M unless the weights are not normalised.
+        (T, M); sums to 1 over M unless the normalization is none or peak.
     """
     means = [dominability(dynamic, frame).double().mean((-2, -1)) for frame in frames]
     return torch.stack(means).cpu().numpy()

@@ -30,7 +30,9 @@ class FusedSample:
         task: Its task.
         source_names: Names of the M sources.
         sources: As a viewer sees them.
-        components: The network run on each source alone, clamped; luma, or RGB if it fuses that.
+        compare: What the losses compare with each source, as in the settings of TTD.
+        components: What is compared with each source, clamped; luma, or RGB if the network fuses
+            that.
         losses: Reconstruction losses, (M, H, W), ≥ 0.
         weights: Relative Dominability, (M, H, W).
         static: Fused by the static rule.
@@ -41,6 +43,7 @@ class FusedSample:
     task: str
     source_names: tuple[str, ...]
     sources: list[Tensor]
+    compare: str
     components: list[Tensor]
     losses: Tensor
     weights: Tensor
@@ -58,6 +61,7 @@ def fuse_sample(module: FusionModule, dataset: FusionDataset, index: int) -> Fus
         index: Which one it is.
     """
     batch = collate([dataset[index]])
+    assert module.dynamic_options is not None
     in_rgb = batch["sources"].shape[2] == 3
     images, _, dynamic = module.fuse(batch)
     fused = {row: module.viewable(image, batch)[0] for row, image in images.items()}
@@ -67,6 +71,7 @@ def fuse_sample(module: FusionModule, dataset: FusionDataset, index: int) -> Fus
         dataset.task,
         dataset.source_names[index],
         dataset.seen(index),
+        module.dynamic_options["compare"],
         components if in_rgb else [to_luma(component) for component in components],
         dynamic.losses[0, :, 0],
         dynamic.weights[0, :, 0],

@@ -37,6 +37,9 @@ class FusionNetwork(nn.Module):
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 
+    takes_largest: bool = False
+    """Its static rule takes the largest features: TTD must not make any source's larger."""
+
     paper: ClassVar[str] = ""
     """Authors, venue and year."""
 

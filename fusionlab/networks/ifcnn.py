@@ -124,6 +124,7 @@ class IFCNN(FusionNetwork):
             known = ", ".join(NORMALIZATIONS)
             raise InputError(f"ifcnn: normalize must be one of {known}, got {normalize!r}")
         self.rule = rule
+        self.takes_largest = rule == "max"
         self.conv1 = nn.Conv2d(3, 64, 7, bias=False)
         self.conv2 = ConvUnit(64)
         self.conv3 = ConvUnit(64)

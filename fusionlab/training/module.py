@@ -48,7 +48,7 @@ class FusionModule(L.LightningModule):
         self.network = network
         self.objective = objective
         self.training_settings = training
-        self.dynamic_options = None if ttd is None else asdict(ttd)
+        self.dynamic_options = None if ttd is None else asdict(ttd.resolved(network.takes_largest))
         self.stretch = network.stretched if stretch is None else stretch
         self.datasets: list[FusionDataset] = []  # that are evaluated
         self.boards: list[Scoreboard] = []  # one for each

@@ -81,7 +81,7 @@ def relative_dominability(
 
     Returns:
         ω, (B, M, 1, H, W), ≥ 0, in single precision or better; sums to 1 over M unless
-        ``normalization`` is none.
+        ``normalization`` is none or peak.
 
     Raises:
         ValueError: If a choice is unknown, the temperature negative, or linear scores meet another

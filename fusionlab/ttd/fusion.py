@@ -37,12 +37,13 @@ class TestTimeDynamicFusion(nn.Module):
     the dynamic fusion. Equal losses give the network's static output, bit for bit.
 
         network = create_network("ifcnn", "bundled")
-        dynamic = TestTimeDynamicFusion(network, preset="authors")
+        dynamic = TestTimeDynamicFusion(network)
         result = dynamic(sources)  # result.fused, .weights, .components, .losses
 
     Args:
         network: Any fusion network.
-        preset: ``paper`` (Eq. 6: l1, γ = 1) or ``authors`` (their published script: mse, γ = 50).
+        preset: ``fusionlab`` (SSIM of the static fused image, γ automatic), ``paper`` (Eq. 6: l1
+            of the components, γ = 1) or ``authors`` (their published script: mse, γ = 50).
         basis: ``loss`` or ``gradient`` (Eq. 7); this and the following default to the preset's.
         compare: ``components`` or ``fused``: what the loss compares with each source.
         loss: ``l1``, ``mse``, ``ssim``, or ``objective`` with the argument of that name.
@@ -50,7 +51,8 @@ class TestTimeDynamicFusion(nn.Module):
         channel: Of the gradient: ``mean``, a number, or ``auto``: the first sources fused choose
             it, see :func:`choose_channel`, and all later ones keep it.
         form: ``exp``, ``linear`` or ``sigmoid``; see :func:`relative_dominability`.
-        normalization: ``softmax``, ``proportional``, ``none`` or ``peak``.
+        normalization: ``softmax``, ``proportional``, ``none``, ``peak``, or ``auto``: peak where
+            the network takes the largest features, else softmax.
         correlation: ``negative`` or ``positive``.
         objective: What the network was trained with, of components and sources, twice
             (B, M, C, H, W), to (B, M).
@@ -66,7 +68,7 @@ class TestTimeDynamicFusion(nn.Module):
     def __init__(
         self,
         network: FusionNetwork,
-        preset: str = "paper",
+        preset: str = "fusionlab",
         *,
         basis: str | None = None,
         compare: str | None = None,
@@ -91,7 +93,7 @@ class TestTimeDynamicFusion(nn.Module):
             "normalization": normalization,
             "correlation": correlation,
         }
-        self.weighting = TTD(**given).choices()  # which checks them
+        self.weighting = TTD(**given).resolved(network.takes_largest).choices()
         self.basis: str = self.weighting.pop("basis")
         self.compare: str = self.weighting.pop("compare")
         self.loss: str = self.weighting.pop("loss")

@@ -39,7 +39,9 @@ class HookedDynamicFusion:
             once for each source in order, or (M, F, h, w), called once on all; or a tuple of such.
         fuse: Fuses one sample with the network.
         reconstruct: Reconstructs one source, (1, 1, C, H, W) to (1, C, H, W). Default: ``fuse``.
-        settings: As for :class:`TestTimeDynamicFusion`, loss-based. Default: the paper's.
+        settings: As for :class:`TestTimeDynamicFusion`, loss-based. Default: fusionlab's, whose
+            normalization ``auto`` is softmax here: set peak if the network's rule takes the largest
+            features, which a module does not tell.
 
     Raises:
         InputError: If the module has no such part, or the settings ask for gradients.
@@ -55,7 +57,7 @@ class HookedDynamicFusion:
     ) -> None:
         self.encoder, self.name = part_of(module, encoder), encoder
         self.run, self.reconstruct = fuse, reconstruct or fuse
-        self.weighting = (settings or TTD()).choices()
+        self.weighting = (settings or TTD()).resolved(takes_largest=False).choices()
         if self.weighting.pop("basis") == "gradient":
             raise InputError("TTD through hooks has no gradients; set ttd.basis to loss")
         self.compare: str = self.weighting.pop("compare")

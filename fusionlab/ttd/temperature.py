@@ -11,7 +11,7 @@ FACTOR = 0.3
 """c in γ = c / s. Of e^−γℓ₁ − e^−γℓ₂, the difference of two scores, γ = 1 / ℓ makes the most where
 the losses are close. A third of it keeps every built-in scene with a ground truth within 0.05 dB of
 static fusion or above it, 1 does not: SSIM of the fused image; IFCNN-MEAN and -SUM and DenseFuse,
-and the bundled IFCNN (a max rule) with normalization peak."""
+and the bundled IFCNN (a max rule), all with normalization auto."""
 
 
 def image_temperatures(losses: Tensor) -> Tensor:

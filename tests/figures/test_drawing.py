@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,6 +106,12 @@ def test_the_panel_shows_what_was_computed(sample):
     assert len(bars(figure)) == 3
 
 
+def test_the_panel_says_that_the_static_image_is_what_was_compared(sample):
+    shown = texts(panel(replace(sample, compare="fused")))
+    assert "component" not in shown
+    assert shown.count("static") == 2  # the column, and the result below
+
+
 def test_the_difference_is_in_grey_levels_of_luma(sample):
     changed = sample.static.clone()
     changed[1] += 0.1  # green counts 0.587
@@ -120,7 +127,7 @@ def test_a_panel_of_many_upright_sources_fits_a_page():
     many = torch.rand(count, 60, 20)
     names = tuple("abcde")
     images = [image] * count
-    sample = FusedSample("x", "mef", names, images, images, many, many / 5, image, image)
+    sample = FusedSample("x", "mef", names, images, "fused", images, many, many / 5, image, image)
     assert panel(sample).get_size_inches()[1] == pytest.approx(PAGE_HEIGHT)
     assert side_by_side([sample]).get_size_inches()[1] == pytest.approx(PAGE_HEIGHT)
 

@@ -85,6 +85,8 @@ def test_the_summary_says_where_the_numbers_come_from(pairs, run_evaluate):
     folder, summary = run_evaluate("--data.root", str(pairs), "--ttd")
     assert summary["network"]["name"] == "ifcnn"
     assert summary["network"]["options"]["rule"] == "max"
+    assert summary["ttd"]["preset"] == "fusionlab"
+    assert summary["ttd"]["normalization"] == "peak"  # of that rule
     assert len(summary["network"]["checkpoint"]["sha256"]) == 64
     assert summary["results"][0]["data"]["ids"] == ["01", "02"]
     assert summary["results"][0]["data"]["source_names"] == ["vi", "ir"]
@@ -137,6 +139,22 @@ def test_three_sources_and_a_ground_truth(tmp_path, run_evaluate):
     assert result["data"]["task"] == "mff"
     assert {"PSNR_truth", "SSIM_truth"} <= set(result["means"]["ttd"])
     assert result["means"]["static"]["SCD"] is None  # defined for two sources
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "colour"), [("mef", "auto"), ("mef", "rgb"), ("mff", "auto")])
+def test_ttd_costs_no_reference_scene_of_ours_and_gains_on_average(task, colour, run_evaluate):
+    """A scene on which nothing is to be gained may lose 0.05 dB, about what rounding costs."""
+    argv = ["--data.task", task, "--data.colour", colour, "--metrics.names", "[EN]"]
+    folder, _ = run_evaluate("--ttd", *argv, "--report", "false")
+    with (folder / "per_image.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    psnr = {(line["id"], line["row"]): float(line["PSNR_truth:paper"] or "nan") for line in lines}
+    scenes = {line["id"] for line in lines}
+    gains = {scene: psnr[scene, "ttd"] - psnr[scene, "static"] for scene in scenes}
+    assert len(gains) >= 4
+    assert {scene: gain for scene, gain in gains.items() if not gain > -0.05} == {}
+    assert np.mean(list(gains.values())) > 0
 
 
 def test_built_in_scenes_print_a_table_for_each_task(run_evaluate, capsys, monkeypatch):

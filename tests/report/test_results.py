@@ -60,7 +60,7 @@ def test_json_has_no_words_that_json_does_not_know(tmp_path):
 
 
 def test_ttd_in_a_line():
-    settings = asdict(TTD())
+    settings = asdict(TTD("paper"))
     expected = "l1 loss of components, temperature 1, exp, softmax, negative correlation"
     assert ttd_line(settings) == expected
     dynamic = {**settings, "basis": "gradient", "channel": 58, "temperature": "auto"}

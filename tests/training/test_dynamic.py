@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -62,6 +63,12 @@ def test_each_data_set_chooses_its_channel_on_its_first_four_images(network, cac
     assert json.dumps(module.describe()["ttd"]["channels"])
 
 
+@pytest.mark.parametrize(("rule", "expected"), [("max", "peak"), ("mean", "softmax")])
+def test_it_describes_the_normalization_that_the_rule_has_chosen(rule, expected):
+    module = module_for(create_network("ifcnn", rule=rule), [Cropped()])
+    assert module.describe()["ttd"] == asdict(TTD(normalization=expected))
+
+
 def test_the_static_image_serves_as_what_is_compared(network, monkeypatch):
     module = module_for(network, [Cropped()], compare="fused")
     decoded, decode = [], network.decode
@@ -74,7 +81,7 @@ def test_the_static_image_serves_as_what_is_compared(network, monkeypatch):
 
 
 def test_an_objective_that_needs_a_truth_is_refused(network):
-    module = module_for(network, [Cropped()], basis="gradient", loss="objective")
+    module = module_for(network, [Cropped()], preset="paper", basis="gradient", loss="objective")
     with pytest.raises(InputError, match=r"ifcnn has no objective .* set ttd.loss to l1, mse"):
         module.fuse(collate([Cropped()[0]]))
 
@@ -82,9 +89,8 @@ def test_an_objective_that_needs_a_truth_is_refused(network):
 def test_cddfuse_follows_its_objective():
     torch.manual_seed(0)
     network = create_network("cddfuse")
-    module = module_for(
-        network, [Cropped()], basis="gradient", loss="objective", temperature="auto"
-    )
+    settings = {"basis": "gradient", "compare": "components", "loss": "objective"}
+    module = module_for(network, [Cropped()], **settings)
     with torch.inference_mode():
         _, _, dynamic = module.fuse(collate([Cropped()[0]]))
     assert dynamic.weights.std() > 1e-3

@@ -71,7 +71,9 @@ def test_a_gradient_by_hand():
     """Squared error of x/2 against x: |g| is x/2 in channel 0, nothing in channel 1."""
     sources = torch.tensor([0.4, 0.8]).view(1, 2, 1, 1, 1)
     for channel, expected in ((0, [0.2, 0.4]), (1, [0.0, 0.0]), ("mean", [0.1, 0.2])):
-        dynamic = TestTimeDynamicFusion(Halves(), basis="gradient", loss="mse", channel=channel)
+        dynamic = TestTimeDynamicFusion(
+            Halves(), "paper", basis="gradient", loss="mse", channel=channel
+        )
         result = dynamic(sources)
         magnitude = torch.tensor(expected).view(1, 2, 1, 1, 1)
         assert_close(result.weights, relative_dominability(magnitude))
@@ -89,7 +91,7 @@ def test_coarse_maps_are_interpolated_and_the_mean_is_over_all_channels():
 
 
 def test_a_channel_that_is_not_there_is_refused(network):
-    dynamic = TestTimeDynamicFusion(network, basis="gradient", channel=3)
+    dynamic = TestTimeDynamicFusion(network, "paper", basis="gradient", channel=3)
     with pytest.raises(InputError, match=r"ttd.channel is 3, .* channels 0 to 2"):
         dynamic(torch.rand(1, 2, 1, 4, 6))
 
@@ -97,7 +99,7 @@ def test_a_channel_that_is_not_there_is_refused(network):
 @each_setting
 def test_inference_mode_changes_nothing(compare, loss, network):
     sources = torch.rand(2, 3, 1, 8, 12)
-    dynamic = TestTimeDynamicFusion(network, basis="gradient", compare=compare, loss=loss)
+    dynamic = TestTimeDynamicFusion(network, "paper", basis="gradient", compare=compare, loss=loss)
     if isinstance(network, TwoBranches):  # weights are of the image's size, which its rule wants
         assert dynamic.evidence(network.encode(sources), sources)[0].shape == (2, 3, 1, 8, 12)
     with torch.inference_mode():
@@ -110,7 +112,7 @@ def test_inference_mode_changes_nothing(compare, loss, network):
 @each_setting
 def test_a_batch_weighs_like_its_members(compare, loss, network):
     sources = torch.rand(3, 2, 1, 8, 12)
-    dynamic = TestTimeDynamicFusion(network, basis="gradient", compare=compare, loss=loss)
+    dynamic = TestTimeDynamicFusion(network, "paper", basis="gradient", compare=compare, loss=loss)
     alone = torch.cat([dynamic(one).weights for one in sources.split(1)])
     assert_close(dynamic(sources).weights, alone)
 
@@ -119,7 +121,7 @@ def test_a_batch_weighs_like_its_members(compare, loss, network):
 def test_permuted_sources_have_permuted_weights_that_sum_to_one(compare, loss, network):
     sources, order = torch.rand(1, 3, 1, 8, 12), [2, 0, 1]
     options = {"basis": "gradient", "compare": compare, "loss": loss, "temperature": "auto"}
-    dynamic = TestTimeDynamicFusion(network, **options)
+    dynamic = TestTimeDynamicFusion(network, "paper", **options)
     weights = dynamic(sources).weights
     assert_close(dynamic(sources[:, order]).weights, weights[:, order])
     assert_close(weights.sum(1), torch.ones(1, 1, 8, 12))
@@ -130,7 +132,7 @@ def test_permuted_sources_have_permuted_weights_that_sum_to_one(compare, loss, n
 def test_nothing_of_the_way_back_is_left(compare, network):
     sources = torch.rand(1, 2, 1, 8, 12)
     features = network.encode(sources)
-    dynamic = TestTimeDynamicFusion(network, basis="gradient", compare=compare)
+    dynamic = TestTimeDynamicFusion(network, "paper", basis="gradient", compare=compare)
     made = []
     combine = network.combine
 
@@ -155,7 +157,9 @@ def test_networks_of_papers(name, compare):
     torch.manual_seed(0)
     network = create_network(name)
     sources = torch.rand(1, 2, 1, 16, 16)
-    dynamic = TestTimeDynamicFusion(network, basis="gradient", compare=compare, temperature="auto")
+    dynamic = TestTimeDynamicFusion(
+        network, "paper", basis="gradient", compare=compare, temperature="auto"
+    )
     if (name, compare) == ("piafusion", "components"):
         with pytest.raises(InputError, match="piafusion makes its components from other features"):
             dynamic(sources)
@@ -163,7 +167,9 @@ def test_networks_of_papers(name, compare):
     result = dynamic(sources)
     assert_close(result.weights.sum(1), torch.ones(1, 1, 16, 16))
     assert torch.equal(result.fused, network(sources, result.weights))
-    static = TestTimeDynamicFusion(network, basis="gradient", compare=compare, temperature=0.0)
+    static = TestTimeDynamicFusion(
+        network, "paper", basis="gradient", compare=compare, temperature=0.0
+    )
     assert torch.equal(static(sources).fused, network(sources))
 
 
@@ -175,11 +181,11 @@ def test_the_objective_is_differentiated_in_place_of_a_map():
 
     sources = torch.rand(1, 2, 1, 3, 4)
     dynamic = TestTimeDynamicFusion(
-        Halves(), basis="gradient", loss="objective", channel=0, objective=halved
+        Halves(), "paper", basis="gradient", loss="objective", channel=0, objective=halved
     )
     assert_close(dynamic(sources).weights, relative_dominability(sources / 4))
     with pytest.raises(InputError, match="no objective that sources alone can be given to"):
-        TestTimeDynamicFusion(Halves(), basis="gradient", loss="objective")
+        TestTimeDynamicFusion(Halves(), "paper", basis="gradient", loss="objective")
 
 
 @pytest.mark.slow
@@ -192,7 +198,7 @@ def test_masking_a_region_of_one_source_lowers_its_rd_there(task, source):
     """
     network = create_network("ifcnn", "bundled")
     options = {"basis": "gradient", "loss": "ssim", "temperature": "auto"}
-    dynamic = TestTimeDynamicFusion(network, **options)
+    dynamic = TestTimeDynamicFusion(network, "paper", **options)
     region = (0, source, 0, slice(20, 44), slice(20, 44))
     with torch.no_grad():
         for image in built_in_scenes(task):

@@ -85,8 +85,9 @@ def test_smaller_features_take_the_weights_averaged_over_areas():
     "settings",
     [
         {},
+        {"preset": "paper"},
         {"preset": "authors"},
-        {"compare": "fused", "loss": "ssim", "temperature": "auto"},
+        {"preset": "paper", "compare": "fused", "loss": "ssim", "temperature": "auto"},
         {"form": "sigmoid", "correlation": "positive"},
     ],
     ids=str,
@@ -102,6 +103,16 @@ def test_it_is_the_same_as_through_a_fusion_network(settings):
         assert_close(ours, theirs)
 
 
+@torch.no_grad()
+def test_an_automatic_normalization_is_softmax_as_a_module_does_not_tell_its_rule():
+    torch.manual_seed(0)
+    network, sources = create_network("ifcnn", rule="max"), torch.rand(1, 3, 1, 9, 11)
+    through_hooks = HookedDynamicFusion(network, "conv2", network)(sources)
+    expected = TestTimeDynamicFusion(network, normalization="softmax")(sources)
+    for ours, theirs in zip(through_hooks, expected, strict=True):
+        assert_close(ours, theirs)
+
+
 def test_a_network_of_two_sources_is_reconstructed_as_the_user_says():
     network = Foreign().requires_grad_(False)
     dynamic = HookedDynamicFusion(
@@ -109,6 +120,7 @@ def test_a_network_of_two_sources_is_reconstructed_as_the_user_says():
         "parts.encoder",
         lambda sources: network(*sources.unbind(1)),
         reconstruct=lambda source: network(source[:, 0], source[:, 0]) / 2,
+        settings=TTD("paper"),
     )
     sources = torch.rand(1, 2, 1, 8, 10)
     expected = torch.stack([network(x, x) / 2 for x in sources.unbind(1)], 1)

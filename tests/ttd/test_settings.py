@@ -1,7 +1,7 @@
 import pytest
 
 from fusionlab.errors import InputError
-from fusionlab.settings import TTD
+from fusionlab.settings import TTD, TTD_PRESETS
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,9 @@ def test_a_choice_that_cannot_be_is_refused(choice, reason):
         TTD(**choice)
 
 
-def test_the_presets_are_what_they_were():
-    assert TTD().choices() == {
+def test_the_presets_of_others_are_what_they_were():
+    paper = TTD("paper").choices()
+    assert paper == {
         "basis": "loss",
         "compare": "components",
         "loss": "l1",
@@ -36,7 +37,32 @@ def test_the_presets_are_what_they_were():
         "normalization": "softmax",
         "correlation": "negative",
     }
-    assert TTD("authors").choices() == {**TTD().choices(), "loss": "mse", "temperature": 50.0}
+    assert TTD("authors").choices() == {**paper, "loss": "mse", "temperature": 50.0}
+
+
+def test_what_is_unset_is_fusionlab_s():
+    assert TTD() == TTD("fusionlab")
+    assert TTD().choices() == {
+        "basis": "loss",
+        "compare": "fused",
+        "loss": "ssim",
+        "temperature": "auto",
+        "channel": "mean",
+        "form": "exp",
+        "normalization": "auto",
+        "correlation": "negative",
+    }
+
+
+@pytest.mark.parametrize(("takes_largest", "expected"), [(True, "peak"), (False, "softmax")])
+def test_auto_is_resolved_by_the_rule_and_nothing_else_is(takes_largest, expected):
+    for preset in TTD_PRESETS:
+        settings = TTD(preset, normalization="auto", form="linear")
+        resolved = settings.resolved(takes_largest)
+        assert resolved == TTD(preset, normalization=expected, form="linear")
+        assert settings.normalization == "auto"
+    for given in ("softmax", "proportional", "none", "peak"):
+        assert TTD(normalization=given).resolved(takes_largest) == TTD(normalization=given)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +72,11 @@ def test_the_presets_are_what_they_were():
         {"basis": "gradient", "channel": 58},
         {"basis": "gradient", "channel": "auto", "loss": "objective", "temperature": "auto"},
         {"compare": "fused", "loss": "ssim"},
+        {"normalization": "auto"},
     ],
     ids=str,
 )
 def test_a_choice_stays_beside_the_preset(choice):
-    assert TTD(**choice).choices() == {**TTD().choices(), **choice}
+    for preset in TTD_PRESETS:
+        if choice.get("loss") != "objective" or preset != "fusionlab":  # it compares components
+            assert TTD(preset, **choice).choices() == {**TTD(preset).choices(), **choice}
