@@ -32,6 +32,7 @@ from fusionlab.training.writer import RunWriter
 CPU = torch.device("cpu")
 AT_MOST = 8  # what 40 settings may cost
 GRID: dict[str, list[Any]] = {  # of configs/experiments/grid.yaml
+    "preset": ["paper"],
     "loss": ["l1", "mse"],
     "form": ["exp", "linear"],
     "correlation": ["negative", "positive"],
@@ -87,7 +88,7 @@ def compare(dataset: FusionDataset, settings: dict[str, TTD]) -> Ratio:
     network = create_network("ifcnn", "bundled").eval()
     metrics = open_metrics()
     scorer = Scorer(metrics, stretch=False)
-    module = FusionModule(network, ttd=TTD())
+    module = FusionModule(network, ttd=TTD("paper"))
     module.score_on([dataset], metrics)
     turns = {"sweep": -1, "evaluation": -1}  # the first turn warms up
 

@@ -163,7 +163,10 @@ def _report(folder: Path, opened: Run, outcomes: list[Outcome], config: str) -> 
     content = {
         "title": experiment.title,
         "network": {**opened.network.describe(), "stretch": opened.scorer.stretch},
-        "ttd": {label: choices(one) for label, one in opened.labels.items()},
+        "ttd": {
+            label: choices(one.resolved(opened.network.takes_largest))
+            for label, one in opened.labels.items()
+        },
         "data": [dataset.describe() for dataset in opened.datasets],
         "settings": yaml.safe_load(config),
         "conventions": {name: one.convention for name, one in opened.scorer.by_name.items()},

@@ -99,7 +99,7 @@ def test_no_noise_is_the_network_itself(network):
 
 
 def test_conditions_of_an_experiment(dataset, network):
-    settings = [TTD()]
+    settings = [TTD("paper")]
     noise = Experiment(settings=settings, parameter_noise=[0.5, 0], noise_seeds=2)
     plan = conditions(noise, dataset, network)
     assert [(one.group, one.draw) for one in plan] == [

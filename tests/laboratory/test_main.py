@@ -146,10 +146,13 @@ def test_settings_are_called_by_what_tells_them_apart():
     def labels(*settings: TTD) -> list[str]:
         return list(Experiment(settings=list(settings)).labelled())
 
-    assert labels(TTD()) == ["TTD"]
-    assert labels(TTD(), TTD("authors")) == ["paper", "authors"]
-    assert labels(TTD(form="linear"), TTD()) == ["linear", "exp"]
-    assert labels(TTD(temperature=50.0), TTD("authors")) == ["paper, γ 50", "authors, γ 50"]
+    assert labels(TTD("paper")) == ["TTD"]
+    assert labels(TTD("paper"), TTD("authors")) == ["paper", "authors"]
+    assert labels(TTD("paper", form="linear"), TTD("paper")) == ["linear", "exp"]
+    assert labels(TTD("paper", temperature=50.0), TTD("authors")) == [
+        "paper, γ 50",
+        "authors, γ 50",
+    ]
     grid = Experiment(grid={"loss": ["l1", "mse"], "temperature": [1, "auto"]})
     assert list(grid.labelled()) == ["l1, γ 1", "l1, γ auto", "mse, γ 1", "mse, γ auto"]
 

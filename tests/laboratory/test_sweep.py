@@ -17,11 +17,11 @@ from .conftest import write_pairs
 
 SETTINGS = {
     "authors": TTD("authors"),
-    "fused": TTD(compare="fused", temperature=9.0),
-    "ssim": TTD(loss="ssim", form="linear", temperature="auto"),
-    "gradient": TTD(basis="gradient", temperature="auto"),
-    "channel": TTD(basis="gradient", temperature="auto", channel=58),
-    "positive": TTD(correlation="positive", normalization="none"),
+    "fused": TTD("paper", compare="fused", temperature=9.0),
+    "ssim": TTD("paper", loss="ssim", form="linear", temperature="auto"),
+    "gradient": TTD("paper", basis="gradient", temperature="auto"),
+    "channel": TTD("paper", basis="gradient", temperature="auto", channel=58),
+    "positive": TTD("paper", correlation="positive", normalization="none"),
 }
 
 
@@ -90,7 +90,7 @@ def test_each_sample_is_read_encoded_and_reconstructed_once(pairs, network, scor
         monkeypatch.setattr(network, name, counted(name, getattr(network, name)))
     monkeypatch.setattr(dataset, "images", counted("read", dataset.images))
     losses = {
-        f"{loss} {temperature}": TTD(loss=loss, temperature=temperature)
+        f"{loss} {temperature}": TTD("paper", loss=loss, temperature=temperature)
         for loss in ("l1", "mse", "ssim")
         for temperature in (1.0, 50.0)
     }
@@ -100,9 +100,9 @@ def test_each_sample_is_read_encoded_and_reconstructed_once(pairs, network, scor
 
 def test_a_uniform_setting_changes_no_value(pairs, network, scorer):
     uniform = {
-        "loss": TTD(temperature=0.0),
-        "fused": TTD(temperature=0.0, compare="fused", form="linear"),
-        "gradient": TTD(temperature=0.0, basis="gradient"),
+        "loss": TTD("paper", temperature=0.0),
+        "fused": TTD("paper", temperature=0.0, compare="fused", form="linear"),
+        "gradient": TTD("paper", temperature=0.0, basis="gradient"),
     }
     values: dict[str, set] = {}
     for row in sweep(network, dataset_of(pairs, network), uniform, scorer):
