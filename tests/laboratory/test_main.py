@@ -164,7 +164,7 @@ def test_settings_are_called_by_what_tells_them_apart():
         ("settings: [{los: l1}]", "los"),
         ("settings: [{loss: l7}]", "loss"),
         ("settings: [{form: linear, normalization: none}]", "set ttd.normalization to softmax"),
-        ("settings: [{preset: paper}, {loss: l1}]", "two settings are the same"),
+        ("settings: [{preset: paper}, {preset: paper, loss: l1}]", "two settings are the same"),
         ("settings: [{}]", "lists of mappings, e.g. settings: [{preset: paper}]"),
         ("grid: {los: [l1]}", "grid has no option 'los'; there are preset, basis"),
         ("grid: {loss: l1}", 'key "grid": Expected list. Got value: l1'),
@@ -182,7 +182,10 @@ def test_settings_are_called_by_what_tells_them_apart():
         (TWO + "nosuch: 1", "nosuch"),
         (TWO + "data: 3", "data"),
         (TWO + "ttd: {loss: l1}", "ttd"),
-        ("settings: [{basis: gradient, loss: objective}]", "set ttd.loss to l1, mse or ssim"),
+        (
+            "settings: [{preset: paper, basis: gradient, loss: objective}]",
+            "set ttd.loss to l1, mse or ssim",
+        ),
     ],
 )
 def test_mistakes_are_answered_in_one_line(text, expected, pairs, config, tmp_path, capsys):
