@@ -27,7 +27,7 @@ from fusionlab.laboratory.times import TIMES, times
 from fusionlab.metrics import FusionMetrics, open_metrics
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.programs.evaluate import check_datasets, check_source_counts, open_datasets
+from fusionlab.programs.inputs import check_datasets, check_source_counts, open_datasets
 from fusionlab.programs.provenance import provenance
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.report.images import write_whole

@@ -20,8 +20,8 @@ from fusionlab.laboratory.replication_settings import SETTINGS, TIMED
 from fusionlab.metrics import FusionMetrics
 from fusionlab.networks import IFCNN
 from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.programs.evaluate import check_datasets
-from fusionlab.programs.notes import note
+from fusionlab.notes import note
+from fusionlab.programs.inputs import check_datasets
 from fusionlab.programs.provenance import provenance
 from fusionlab.report.images import write_whole
 from fusionlab.settings import Data
