@@ -187,14 +187,14 @@ def test_keys_walk_through_the_grid_in_its_order(open_report, run):
     page = open_report(run)
     sort(page, "largest gain by TTD")
     view(page, "a")
-    title = page.locator("#viewer-title")
+    expected = playwright.expect(page.locator("#viewer-title"))
     page.keyboard.press("ArrowLeft")
-    assert title.inner_text() == "c"
+    expected.to_have_text("c")
     page.keyboard.press("ArrowLeft")  # there is none before
-    assert title.inner_text() == "c"
+    expected.to_have_text("c")
     for name in ("a", "b", "d"):
         page.keyboard.press("ArrowRight")
-        assert title.inner_text() == name
+        expected.to_have_text(name)
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
