@@ -128,7 +128,8 @@ def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
     root = write_pairs(tmp_path / "pairs", names=[f"{k:02d}" for k in range(40)], size=(200, 200))
     argv = ["--ttd", "--data.root", str(root), "--trainer.accelerator", "cpu"]
     command = [sys.executable, str(ROOT / "evaluate.py"), *argv, "--output", str(tmp_path / "cut")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ}, cwd=tmp_path)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as many as the tests have
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, cwd=tmp_path)
     deadline = time.monotonic() + 120
     while not (rows := list(tmp_path.glob("cut/*/per_image.csv"))) or (
         rows[0].read_text().count("\n") < 20
