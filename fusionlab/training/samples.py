@@ -7,14 +7,13 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
 from fusionlab.data.batches import collate
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.tracking.identity import short
 from fusionlab.tracking.logger import STEP, Tracker
 from fusionlab.tracking.panels import Tile, image_tile, weight_tile, write_panel
-from fusionlab.training.module import FusionModule, stretched, viewable_image
+from fusionlab.training.module import FusionModule
 
 SAMPLES = 4  # the first of the validation data, the same each time
 
@@ -54,20 +53,18 @@ class SampleWriter(Callback):
         names = self.dataset.source_names[index]
         sources = self.dataset.images(index)[0]
         tiles = [(name, image_tile(image)) for name, image in zip(names, sources, strict=True)]
-        tiles += [(row, image_tile(_viewed(module, image, batch))) for row, image in images.items()]
+        tiles += [
+            (row, image_tile(module.viewable(image, batch)[0])) for row, image in images.items()
+        ]
         if dynamic is not None:
             weights, components = dynamic.weights[0, :, 0], dynamic.components[0]
             pairs = zip(names, weights, strict=True)
             tiles += [(f"RD {name}", weight_tile(weight)) for name, weight in pairs]
-            pairs = zip(names, components, strict=True)
-            tiles += [(f"{name} alone", image_tile(component)) for name, component in pairs]
+            assert module.dynamic_options is not None
+            if module.dynamic_options["compare"] == "components":  # else it is the static image
+                alone = zip(names, components, strict=True)
+                tiles += [(f"{name} alone", image_tile(component)) for name, component in alone]
         return tiles
-
-
-def _viewed(module: FusionModule, image: Tensor, batch: dict[str, Any]) -> Tensor:
-    """What evaluation would write, (3, H, W) in [0, 1]."""
-    image = stretched(image) if module.stretch else image
-    return viewable_image(image, batch["chroma"], batch["sources"].shape[2] == 3)[0]
 
 
 def _log(trainer: Trainer, key: str, path: Path) -> None:

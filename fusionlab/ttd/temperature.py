@@ -56,4 +56,9 @@ def _sums(losses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     losses, area = losses.to(torch.promote_types(losses.dtype, torch.float32)), (1, 2, 3, 4)
     largest = losses.amax(area, keepdim=True)
     shares = losses / largest.where(largest > 0, 1)
-    return largest, shares.sum(area, keepdim=True), shares.square().sum(area, keepdim=True)
+    return largest, _total(shares), _total(shares.square())
+
+
+def _total(values: Tensor) -> Tensor:
+    """Sum of every image; rows first: the same to the last bit for any number of threads."""
+    return values.sum(-1, keepdim=True).sum((1, 2, 3), keepdim=True)
