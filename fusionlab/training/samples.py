@@ -13,6 +13,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.tracking.identity import short
 from fusionlab.tracking.logger import STEP, Tracker
 from fusionlab.tracking.panels import Tile, image_tile, weight_tile, write_panel
+from fusionlab.training.dynamic import seen_by
 from fusionlab.training.module import FusionModule
 
 SAMPLES = 4  # the first of the validation data, the same each time
@@ -49,7 +50,11 @@ class SampleWriter(Callback):
         precision = trainer.precision_plugin
         batch = trainer.strategy.batch_to_device(collate([self.dataset[index]]))
         with precision.val_step_context():
-            images, _, dynamic = module.fuse(precision.convert_input(batch))
+            batch = precision.convert_input(batch)
+            images, _, dynamic = module.fuse(batch)
+            seen = seen_by(module.network, batch["sources"])
+            # those of TTD may be the static image; four samples now and then may be encoded again
+            components = module.network.components(module.network.encode(seen), seen)[0]
         names = self.dataset.source_names[index]
         sources = self.dataset.images(index)[0]
         tiles = [(name, image_tile(image)) for name, image in zip(names, sources, strict=True)]
@@ -57,13 +62,10 @@ class SampleWriter(Callback):
             (row, image_tile(module.viewable(image, batch)[0])) for row, image in images.items()
         ]
         if dynamic is not None:
-            weights, components = dynamic.weights[0, :, 0], dynamic.components[0]
-            pairs = zip(names, weights, strict=True)
+            pairs = zip(names, dynamic.weights[0, :, 0], strict=True)
             tiles += [(f"RD {name}", weight_tile(weight)) for name, weight in pairs]
-            assert module.dynamic_options is not None
-            if module.dynamic_options["compare"] == "components":  # else it is the static image
-                alone = zip(names, components, strict=True)
-                tiles += [(f"{name} alone", image_tile(component)) for name, component in alone]
+            pairs = zip(names, components, strict=True)
+            tiles += [(f"{name} alone", image_tile(component)) for name, component in pairs]
         return tiles
 
 
