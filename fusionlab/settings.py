@@ -14,7 +14,7 @@ TTD_PRESETS: dict[str, dict[str, Any]] = {
     "fusionlab": {  # chosen by PSNR to the truth on scenes that have one
         "basis": "loss",
         "compare": "fused",
-        "loss": "ssim",
+        "loss": "structure",
         "temperature": "auto",
         "channel": "mean",
         "form": "exp",
@@ -45,7 +45,7 @@ TTD_PRESETS: dict[str, dict[str, Any]] = {
 TTD_CHOICES = {
     "basis": ("loss", "gradient"),
     "compare": ("components", "fused"),
-    "loss": ("l1", "mse", "ssim", "objective"),
+    "loss": ("l1", "mse", "ssim", "structure", "objective"),
     "form": ("exp", "linear", "sigmoid"),
     "normalization": ("auto", "softmax", "proportional", "none", "peak"),
     "correlation": ("negative", "positive"),
@@ -142,15 +142,16 @@ class TTD:
     """Test-time dynamic fusion (Cao et al., NeurIPS 2024).
 
     Args:
-        preset: Where unset values come from: fusionlab (ssim of the static fused image,
+        preset: Where unset values come from: fusionlab (structure of the static fused image,
             temperature auto), paper (Eq. 6: l1 of the components, temperature 1) or authors (their
             published script: mse, temperature 50).
         basis: What tells a good source: its loss, or the gradient of its loss with respect to its
             features (Eq. 7).
         compare: What the loss compares with each source: components (the network run on that source
             alone, the paper's text) or fused (the static fused image).
-        loss: Distance per pixel: l1, mse, ssim (half of 1 - SSIM) or, for gradients of components,
-            objective (what the network was trained with: cddfuse, densefuse).
+        loss: Distance per pixel: l1, mse, ssim (half of 1 - SSIM), structure (the same, blind to
+            brightness) or, for gradients of components, objective (what the network was trained
+            with: cddfuse, densefuse).
         temperature: Factor of the loss or gradient in the exponent, at least 0; auto: one over
             their typical size in each image.
         channel: Of the gradient: mean (over all feature channels), the number of one, from 0 (the
@@ -167,7 +168,7 @@ class TTD:
     preset: Literal["fusionlab", "paper", "authors"] = "fusionlab"
     basis: Literal["loss", "gradient"] | None = None
     compare: Literal["components", "fused"] | None = None
-    loss: Literal["l1", "mse", "ssim", "objective"] | None = None
+    loss: Literal["l1", "mse", "ssim", "structure", "objective"] | None = None
     temperature: float | str | None = None
     channel: int | str | None = None
     form: Literal["exp", "linear", "sigmoid"] | None = None

@@ -45,7 +45,9 @@ class EncodedBatch:
                 found = reconstruction_loss(images, self.sources, dynamic.loss)
             else:
                 size = (self.sources.shape[3], self.sources.shape[4])
-                found = gradient_magnitude(self._branches(dynamic), size, dynamic.channel)
+                found = gradient_magnitude(
+                    self._branches(dynamic), size, dynamic.channel, dynamic.loss
+                )
             self._evidence[kind] = found
         return self._evidence[kind]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fusionlab.errors import InputError
 from fusionlab.ttd.dominability import reconstruction_loss
-from fusionlab.ttd.gradient import at_image_size, feature_gradients
+from fusionlab.ttd.gradient import feature_gradients, gradient_magnitude
 from fusionlab.ttd.theorem import generalisation_bound
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def _covariances(
     scores = []
     for branch in branches:
         for channel in branch.split(1, dim=2):
-            weights = dynamic.weigh(at_image_size(channel.abs(), (height, width)))
+            magnitude = gradient_magnitude((channel,), (height, width), 0, dynamic.loss)
+            weights = dynamic.weigh(magnitude)
             scores.append(generalisation_bound(weights, losses).covariances.mean(1).sum())
     return scores
 

@@ -3,60 +3,86 @@
 from __future__ import annotations
 
 import torch
+from kornia.filters import gaussian_blur2d
 from kornia.metrics import ssim
 from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 
-WINDOW = 11  # of SSIM, pixels
+WINDOW, SIGMA = 11, 1.5  # of SSIM, pixels
+C2 = 0.03**2  # of SSIM, for images in [0, 1]
 _LARGEST_EXPONENT = 80.0  # e^80 is finite in float32
 
 
 def reconstruction_loss(components: Tensor, sources: Tensor, loss: str = "l1") -> Tensor:
     """How badly each source is reconstructed, per pixel.
 
-    Convention of ``ssim``: Gaussian window of 11x11 pixels, σ = 1.5, borders reflected,
-    C1 = 0.01², C2 = 0.03².
+    ``structure`` leaves out of SSIM how bright the images are and keeps contrast and structure, as
+    MEF-SSIM does: of two exposures neither has the right brightness, and the fused image is nearer
+    to the one that it took more of.
+
+    Convention of ``ssim`` and ``structure``: Gaussian window of 11x11 pixels, σ = 1.5, borders
+    reflected, C1 = 0.01², C2 = 0.03².
 
     Args:
         components: Uni-source components, or whatever else is compared with the sources,
             (B, M, C, H, W), in the range of the sources, unclamped.
         sources: (B, M, C, H, W) in [0, 1].
-        loss: ``l1`` (absolute difference), ``mse`` (squared difference) or ``ssim``
-            ((1 − SSIM) / 2, in [0, 1]).
+        loss: ``l1`` (absolute difference), ``mse`` (squared difference), ``ssim`` ((1 − SSIM) / 2,
+            in [0, 1]) or ``structure`` ((1 − (2σxy + C2) / (σx² + σy² + C2)) / 2, in [0, 1]).
 
     Returns:
         (B, M, 1, H, W), ≥ 0: the mean over channels.
 
     Raises:
         ValueError: If the loss is unknown.
-        InputError: If the images are too small for the window of ``ssim``.
+        InputError: If the images are too small for the window of ``ssim`` and ``structure``.
 
-    Source: TTD, Eq. 6 (l1); the authors' CDDFuse script (mse).
+    Source: TTD, Eq. 6 (l1); the authors' CDDFuse script (mse); Wang et al., IEEE Trans. Image
+    Process. 13(4), 2004 (ssim; its contrast and structure).
     """
-    if loss == "ssim":
-        return _dissimilarity(components, sources).mean(2, keepdim=True)
+    if loss in WINDOWED:
+        return _dissimilarity(components, sources, loss).mean(2, keepdim=True)
     difference = components - sources
     if loss == "l1":
         return difference.abs().mean(2, keepdim=True)
     if loss == "mse":
         return difference.square().mean(2, keepdim=True)
-    raise ValueError(f"loss must be l1, mse or ssim, got {loss!r}")
+    raise ValueError(f"loss must be l1, mse, ssim or structure, got {loss!r}")
 
 
-def _dissimilarity(images: Tensor, sources: Tensor) -> Tensor:
+def _dissimilarity(images: Tensor, sources: Tensor, loss: str) -> Tensor:
     height, width = sources.shape[3:]
     if min(height, width) <= WINDOW // 2:
         raise InputError(
-            f"ttd.loss ssim needs images of at least {WINDOW // 2 + 1} pixels a side, "
+            f"ttd.loss {loss} needs images of at least {WINDOW // 2 + 1} pixels a side, "
             f"got {width}x{height}; set ttd.loss to l1 or mse"
         )
     kind = torch.promote_types(sources.dtype, torch.float32)
     x, y = images.flatten(0, 1).to(kind), sources.flatten(0, 1).to(kind)
-    # eps 0: kornia's own would give black regions a loss
-    similarity = ssim(x, y, window_size=WINDOW, max_val=1.0, eps=0.0)
+    similarity = WINDOWED[loss](x, y)
     return ((1 - similarity) / 2).clamp(min=0).unflatten(0, sources.shape[:2])
+
+
+def _ssim(x: Tensor, y: Tensor) -> Tensor:
+    # eps 0: kornia's own would give black regions a loss
+    return ssim(x, y, window_size=WINDOW, max_val=1.0, eps=0.0)
+
+
+def _contrast_and_structure(x: Tensor, y: Tensor) -> Tensor:
+    mean_x, mean_y = local_mean(x), local_mean(y)
+    variances = local_mean(x * x) - mean_x * mean_x + local_mean(y * y) - mean_y * mean_y
+    return (2 * (local_mean(x * y) - mean_x * mean_y) + C2) / (variances + C2)
+
+
+def local_mean(image: Tensor) -> Tensor:
+    """(B, C, H, W), averaged over the Gaussian window of SSIM, borders reflected."""
+    return gaussian_blur2d(image, (WINDOW, WINDOW), (SIGMA, SIGMA), border_type="reflect")
+
+
+WINDOWED = {"ssim": _ssim, "structure": _contrast_and_structure}
+"""Similarities over windows, by the name of their loss."""
 
 
 def relative_dominability(

@@ -42,11 +42,12 @@ class TestTimeDynamicFusion(nn.Module):
 
     Args:
         network: Any fusion network.
-        preset: ``fusionlab`` (SSIM of the static fused image, γ automatic), ``paper`` (Eq. 6: l1
-            of the components, γ = 1) or ``authors`` (their published script: mse, γ = 50).
+        preset: ``fusionlab`` (structure of the static fused image, γ automatic), ``paper`` (Eq. 6:
+            l1 of the components, γ = 1) or ``authors`` (their published script: mse, γ = 50).
         basis: ``loss`` or ``gradient`` (Eq. 7); this and the following default to the preset's.
         compare: ``components`` or ``fused``: what the loss compares with each source.
-        loss: ``l1``, ``mse``, ``ssim``, or ``objective`` with the argument of that name.
+        loss: ``l1``, ``mse``, ``ssim``, ``structure``, see :func:`reconstruction_loss`; or
+            ``objective`` with the argument of that name.
         temperature: γ ≥ 0, or ``auto``, see :func:`image_temperatures`.
         channel: Of the gradient: ``mean``, a number, or ``auto``: the first sources fused choose
             it, see :func:`choose_channel`, and all later ones keep it.
@@ -144,7 +145,7 @@ class TestTimeDynamicFusion(nn.Module):
                 self.channel = choose_channel(self, [(features, sources)]).channel
             found = feature_gradients(network, features, sources, self.differentiated, self.compare)
             height, width = sources.shape[3:]
-            magnitude = gradient_magnitude(found.branches, (height, width), self.channel)
+            magnitude = gradient_magnitude(found.branches, (height, width), self.channel, self.loss)
             return magnitude, found.images
         if self.compare == "components":
             images = network.components(features, sources)
@@ -167,6 +168,6 @@ class TestTimeDynamicFusion(nn.Module):
         if objective is None:
             raise InputError(
                 f"{self.network.name or type(self.network).__name__} has no objective that sources "
-                "alone can be given to; set ttd.loss to l1, mse or ssim"
+                "alone can be given to; set ttd.loss to l1, mse, ssim or structure"
             )
         return objective

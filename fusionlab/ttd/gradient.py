@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
+from fusionlab.ttd.dominability import WINDOWED, local_mean
 
 LossMap = Callable[[Tensor, Tensor], Tensor]
 """What is compared and the sources, twice (B, M, C, H, W), to losses with B and M in front."""
@@ -83,15 +84,22 @@ def _of_each_source(losses: Tensor, branches: tuple[Tensor, ...]) -> tuple[Tenso
 
 
 def gradient_magnitude(
-    branches: tuple[Tensor, ...], size: tuple[int, int], channel: int | str = "mean"
+    branches: tuple[Tensor, ...],
+    size: tuple[int, int],
+    channel: int | str = "mean",
+    loss: str = "l1",
 ) -> Tensor:
     """|g|: what takes the place of the loss in RD.
+
+    Where the loss looks at windows (``ssim``, ``structure``), |g| is averaged over the same window:
+    it swings from pixel to pixel, through zero, where the loss does not.
 
     Args:
         branches: Gradients, (B, M, F, h, w) each.
         size: H and W of the image. Smaller maps are interpolated bilinearly.
         channel: ``mean``: of the magnitudes in all channels of all branches; or the number of one,
             counted through the branches from 0.
+        loss: What was differentiated.
 
     Returns:
         (B, M, 1, H, W), ≥ 0.
@@ -99,15 +107,22 @@ def gradient_magnitude(
     Raises:
         InputError: If there is no such channel.
     """
+    magnitude = _at_pixels(branches, size, channel)
+    if loss not in WINDOWED:
+        return magnitude
+    return local_mean(magnitude.flatten(0, 1)).unflatten(0, magnitude.shape[:2])
+
+
+def _at_pixels(branches: tuple[Tensor, ...], size: tuple[int, int], channel: int | str) -> Tensor:
     if channel == "mean":
         channels = sum(branch.shape[2] for branch in branches)
-        maps = (at_image_size(x.abs().sum(2, keepdim=True), size) for x in branches)
+        maps = (_at_image_size(x.abs().sum(2, keepdim=True), size) for x in branches)
         return torch.stack(list(maps)).sum(0) / channels
     assert isinstance(channel, int)
     place = channel
     for branch in branches:
         if place < branch.shape[2]:
-            return at_image_size(branch[:, :, place : place + 1].abs(), size)
+            return _at_image_size(branch[:, :, place : place + 1].abs(), size)
         place -= branch.shape[2]
     raise InputError(
         f"ttd.channel is {channel}, but the features have channels 0 to {channel - place - 1}"
@@ -119,7 +134,7 @@ def as_branches(features: Any) -> tuple[Tensor, ...]:
     return features if isinstance(features, tuple) else (features,)
 
 
-def at_image_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def _at_image_size(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """(B, M, K, h, w), interpolated to (B, M, K, H, W) where that is another size."""
     if maps.shape[3:] == size:
         return maps

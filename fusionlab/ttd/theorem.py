@@ -81,7 +81,7 @@ def fusion_error(fused: Tensor, truth: Tensor, loss: str = "l1") -> Tensor:
     Args:
         fused: (B, C, H, W), unclamped.
         truth: (B, C, H, W) in [0, 1].
-        loss: ``l1``, ``mse`` or ``ssim``; the one that the bound is made of.
+        loss: ``l1``, ``mse``, ``ssim`` or ``structure``; the one that the bound is made of.
 
     Returns:
         Mean over pixels and channels, (B,), ≥ 0.
@@ -99,7 +99,7 @@ def truth_bound(weights: Tensor, components: Tensor, truth: Tensor, loss: str = 
         weights: ω, (B, M, 1, H, W), summing to 1 over M.
         components: Uni-source components, (B, M, C, H, W), unclamped.
         truth: (B, C, H, W) in [0, 1].
-        loss: ``l1``, ``mse`` (both convex) or ``ssim``.
+        loss: ``l1``, ``mse`` (both convex), ``ssim`` or ``structure``.
     """
     target = truth.unsqueeze(1).expand_as(components)
     return generalisation_bound(weights, reconstruction_loss(components, target, loss))

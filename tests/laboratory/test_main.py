@@ -184,7 +184,7 @@ def test_settings_are_called_by_what_tells_them_apart():
         (TWO + "ttd: {loss: l1}", "ttd"),
         (
             "settings: [{preset: paper, basis: gradient, loss: objective}]",
-            "set ttd.loss to l1, mse or ssim",
+            "set ttd.loss to l1, mse, ssim or structure",
         ),
     ],
 )

@@ -19,6 +19,7 @@ SETTINGS = {
     "authors": TTD("authors"),
     "fused": TTD("paper", compare="fused", temperature=9.0),
     "ssim": TTD("paper", loss="ssim", form="linear", temperature="auto"),
+    "gradient, structure": TTD("paper", basis="gradient", loss="structure"),
     "gradient": TTD("paper", basis="gradient", temperature="auto"),
     "channel": TTD("paper", basis="gradient", temperature="auto", channel=58),
     "positive": TTD("paper", correlation="positive", normalization="none"),

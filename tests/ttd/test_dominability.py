@@ -65,18 +65,44 @@ def test_ssim_agrees_with_scikit_image():
     assert_close(losses[0, 0, 0][inner], (1 - torch.from_numpy(expected)[inner]) / 2)
 
 
+def test_ssim_is_luminance_times_structure():
+    """Luminance by SciPy's own Gaussian window."""
+    from scipy.ndimage import gaussian_filter
+
+    x, y = torch.rand(2, 1, 1, 1, 40, 37, dtype=torch.float64)
+    means = [torch.from_numpy(gaussian_filter(i.numpy()[0, 0, 0], 1.5, radius=5)) for i in (x, y)]
+    c1 = 0.01**2
+    luminance = (2 * means[0] * means[1] + c1) / (means[0] ** 2 + means[1] ** 2 + c1)
+    ssim, structure = (1 - 2 * reconstruction_loss(x, y, loss) for loss in ("ssim", "structure"))
+    inner = (slice(5, -5), slice(5, -5))  # borders are continued in another way
+    expected = luminance * structure[0, 0, 0]
+    assert_close(ssim[0, 0, 0][inner], expected[inner], rtol=0, atol=1e-6)
+    assert (luminance < 0.99).any()
+
+
+def test_structure_is_blind_to_brightness_but_not_to_contrast():
+    x, y = torch.rand(2, 1, 2, 3, 20, 17, dtype=torch.float64)
+    losses = reconstruction_loss(x, y, "structure")
+    assert_close(reconstruction_loss(x + 0.4, y, "structure"), losses)
+    assert reconstruction_loss(0.5 * x, x, "structure").mean() > 0.05
+    flat = torch.full_like(x, 0.9)  # clipped: nothing of x is left
+    assert (reconstruction_loss(flat, x, "structure") > 0.4).all()
+
+
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
-def test_equal_images_have_no_ssim_loss(value):
+@pytest.mark.parametrize("loss", ["ssim", "structure"])
+def test_equal_images_have_no_loss_of_windows(loss, value):
     flat = torch.full((1, 2, 3, 8, 9), value)
-    assert torch.equal(reconstruction_loss(flat, flat, "ssim"), torch.zeros(1, 2, 1, 8, 9))
+    assert torch.equal(reconstruction_loss(flat, flat, loss), torch.zeros(1, 2, 1, 8, 9))
     textured = torch.rand(1, 2, 3, 8, 9)
-    assert (reconstruction_loss(textured, textured, "ssim") <= 1e-6).all()
+    assert (reconstruction_loss(textured, textured, loss) <= 1e-6).all()
 
 
-def test_images_smaller_than_the_window_of_ssim_are_refused():
+@pytest.mark.parametrize("loss", ["ssim", "structure"])
+def test_images_smaller_than_the_window_are_refused(loss):
     small = torch.rand(1, 2, 1, 5, 40)
-    with pytest.raises(InputError, match=r"at least 6 pixels a side, got 40x5; set ttd\.loss"):
-        reconstruction_loss(small, small, "ssim")
+    with pytest.raises(InputError, match=rf"{loss} needs .* 6 pixels a side, got 40x5; set ttd"):
+        reconstruction_loss(small, small, loss)
 
 
 def test_a_component_outside_the_range_is_not_clamped():
@@ -249,5 +275,5 @@ def test_an_unknown_choice_is_refused(choice, reason):
 
 
 def test_an_unknown_loss_is_refused():
-    with pytest.raises(ValueError, match="loss must be l1, mse or ssim, got 'l2'"):
+    with pytest.raises(ValueError, match="loss must be l1, mse, ssim or structure, got 'l2'"):
         reconstruction_loss(pixel(1), pixel(1), "l2")

@@ -65,7 +65,7 @@ def test_presets():
 def test_by_default_the_fused_image_is_compared_and_the_rule_decides_the_normalization(rule):
     dynamic = TestTimeDynamicFusion(create_network("ifcnn", rule=rule))
     chosen = "peak" if rule == "max" else "softmax"
-    assert (dynamic.basis, dynamic.compare, dynamic.loss) == ("loss", "fused", "ssim")
+    assert (dynamic.basis, dynamic.compare, dynamic.loss) == ("loss", "fused", "structure")
     assert dynamic.weighting == {**DEFAULTS, "temperature": "auto", "normalization": chosen}
 
 
@@ -117,7 +117,7 @@ def test_the_loss_overrides_its_preset():
     ("choice", "reason"),
     [
         ({"preset": "mine"}, "ttd.preset must be one of fusionlab, paper, authors, got 'mine'"),
-        ({"loss": "l2"}, "ttd.loss must be one of l1, mse, ssim, objective, got 'l2'"),
+        ({"loss": "l2"}, "ttd.loss must be one of l1, mse, ssim, structure, objective, got 'l2'"),
         ({"temperature": -1.0}, "ttd.temperature must be at least 0, got -1.0"),
         ({"temperature": math.nan}, "ttd.temperature must be at least 0, got nan"),
         ({"form": "log"}, "ttd.form must be one of exp, linear, sigmoid, got 'log'"),

@@ -1,5 +1,6 @@
 import gc
 import itertools
+import math
 import weakref
 from functools import partial
 
@@ -23,7 +24,8 @@ from tests.ttd.networks import Halves, Smooth, TwoBranches
 
 MSE = partial(reconstruction_loss, loss="mse")
 each_setting = pytest.mark.parametrize(
-    ("compare", "loss"), list(itertools.product(("components", "fused"), ("l1", "mse", "ssim")))
+    ("compare", "loss"),
+    list(itertools.product(("components", "fused"), ("l1", "mse", "ssim", "structure"))),
 )
 
 
@@ -88,6 +90,19 @@ def test_coarse_maps_are_interpolated_and_the_mean_is_over_all_channels():
     assert gradient_magnitude((fine, coarse), (2, 2), 0).unique().tolist() == [1]
     assert gradient_magnitude((fine, coarse), (2, 2), 1).unique().tolist() == [0]
     assert gradient_magnitude((fine, coarse), (2, 2), 2).unique().tolist() == [3]
+
+
+@pytest.mark.parametrize("loss", ["l1", "mse", "ssim", "structure"])
+def test_magnitudes_are_averaged_over_the_window_of_the_loss(loss):
+    """One pixel that pulls becomes a Gaussian of σ = 1.5 with the same sum."""
+    gradient = torch.zeros(1, 2, 1, 21, 23)
+    gradient[0, 1, 0, 10, 11] = -4
+    found = gradient_magnitude((gradient,), (21, 23), 0, loss)
+    assert found.sum().item() == pytest.approx(4)
+    assert (found[:, 0] == 0).all()
+    neighbour = found[0, 1, 0, 10, 12] / found[0, 1, 0, 10, 11]
+    expected = math.exp(-1 / (2 * 1.5**2)) if loss in ("ssim", "structure") else 0
+    assert neighbour.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_channel_that_is_not_there_is_refused(network):

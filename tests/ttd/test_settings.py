@@ -45,7 +45,7 @@ def test_what_is_unset_is_fusionlab_s():
     assert TTD().choices() == {
         "basis": "loss",
         "compare": "fused",
-        "loss": "ssim",
+        "loss": "structure",
         "temperature": "auto",
         "channel": "mean",
         "form": "exp",
