@@ -38,11 +38,18 @@ def main(argv: list[str] | None = None) -> None:
         help="Write an HTML report of the network's evaluation: images, maps, tables, plots.",
     )
     parser.add_argument(
+        "--theorem",
+        type=bool,
+        default=True,
+        help="With --ttd, measure the paper's theorem on every image: covariance of weights and "
+        "losses, bounds of Eq. 4, Eq. 5. With ttd.compare fused each source is decoded for it.",
+    )
+    parser.add_argument(
         "--resume", type=str, help="Folder of an interrupted run that is to go on, with its config."
     )
     data = ("root", "name", "split", "task", "layout", "sources", "reference")
     made = ("network", "ttd", "metrics", "data.colour", "data.batch_size", "seed")
-    parser.fixed = ["fused", "allow_unmatched", *made, *(f"data.{key}" for key in data)]
+    parser.fixed = ["fused", "allow_unmatched", "theorem", *made, *(f"data.{key}" for key in data)]
     run_main(parser, argv, _program)
 
 

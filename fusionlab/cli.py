@@ -17,7 +17,7 @@ from fusionlab.mistakes import ending_in_one_line
 from fusionlab.notes import quietly
 from fusionlab.settings import TTD, Data, Metrics, Network, Trainer, Training
 
-OF_EVALUATION = {"fused": None, "allow_unmatched": False, "report": True}
+OF_EVALUATION = {"fused": None, "allow_unmatched": False, "report": True, "theorem": True}
 
 
 class Parser(ArgumentParser):

@@ -122,6 +122,10 @@ from fusionlab.metrics.structural_similarity import (
     structural_similarity,
     structural_similarity_to_sources,
 )
+from fusionlab.metrics.theorem import (
+    AgainstTruth,
+    TheoremValues,
+)
 from fusionlab.metrics.tsallis import (
     TsallisEntropy,
     tsallis_entropy,
@@ -150,6 +154,7 @@ from fusionlab.metrics.zheng_spatial_frequency import (
 __all__ = [
     "METRICS",
     "PRESETS",
+    "AgainstTruth",
     "AgreementSimilarity",
     "AverageGradient",
     "ChenBlum",
@@ -180,6 +185,7 @@ __all__ = [
     "StandardDeviation",
     "StructuralSimilarity",
     "SumOfCorrelationsOfDifferences",
+    "TheoremValues",
     "TruthPSNR",
     "TruthSSIM",
     "TsallisEntropy",

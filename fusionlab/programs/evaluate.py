@@ -20,12 +20,12 @@ from fusionlab.programs.inputs import (
     open_datasets,
 )
 from fusionlab.programs.outcome import Evaluated, print_json, show, write_results
-from fusionlab.programs.resumed import FILES, restore
+from fusionlab.programs.resumed import restore
 from fusionlab.programs.run_folder import make, run_folder
 from fusionlab.programs.trainer import build_trainer
 from fusionlab.report.html import write_report
 from fusionlab.report.images import write_whole
-from fusionlab.report.run import PER_IMAGE
+from fusionlab.report.run import PER_IMAGE, THEOREM, of_all_processes
 from fusionlab.tracking.evaluation import track_evaluation
 from fusionlab.training.module import FusionModule
 from fusionlab.training.reporter import ReportWriter
@@ -59,11 +59,12 @@ def evaluate(settings: Namespace, config: str) -> Path:
     check_datasets(datasets, FusionMetrics(metrics))
     check_source_counts(datasets, network)
     module = FusionModule(network, ttd=settings.ttd, stretch=settings.network.stretch)
-    module.score_on(datasets, metrics)
+    module.score_on(datasets, metrics, theorem=settings.theorem)
     resumed = Path(settings.resume) if settings.resume else None
     done = restore(resumed, module, datasets, settings) if resumed else None
     folder = resumed or run_folder(settings.output, "evaluate")
-    writer = RunWriter(folder, datasets, module.headings(), settings.report)
+    with_theorem = module.boards[0].theorem is not None
+    writer = RunWriter(folder, datasets, module.headings(), settings.report, with_theorem)
     reporter = [ReportWriter(writer)] if settings.report else []
     trainer = build_trainer(
         settings.trainer, [writer, *reporter], Path(settings.output), quiet=settings.quiet
@@ -98,14 +99,15 @@ def _finish(
     """Write the results, and print them."""
     datasets = [dataset for dataset, _ in evaluated]
     content = write_results(folder, module, datasets, evaluated, config)
-    for path in folder.glob(FILES):
-        if path.name != PER_IMAGE:  # what other processes wrote is in that one too
-            path.unlink()
+    for name in (PER_IMAGE, THEOREM):
+        for path in folder.glob(of_all_processes(name)):
+            if path.name != name:  # what other processes wrote is in that one too
+                path.unlink()
     page = write_report(folder) if settings.report else None
     if settings.json:
         print_json(content)
     else:
-        show(module, evaluated)
+        show(module, evaluated, settings.quiet)
         print(f"Images, RD maps, {PER_IMAGE} and summary.json: {folder}")
         if page is not None:
             print(f"Report, for a browser: {page}")

@@ -13,8 +13,9 @@ import fusionlab
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.programs.provenance import provenance
 from fusionlab.report.results import plain, summary, ttd_line, write_json, write_per_image
-from fusionlab.report.run import PER_IMAGE, SUMMARY
+from fusionlab.report.run import PER_IMAGE, SUMMARY, THEOREM
 from fusionlab.report.table import tables
+from fusionlab.report.theorem import means, theorem_convention, theorem_line, write_theorem
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import Scores
 
@@ -28,22 +29,29 @@ def write_results(
     evaluated: Evaluated,
     config: str,
 ) -> dict[str, Any]:
-    """Write ``per_image.csv`` and ``summary.json``, which says what made the numbers.
+    """Write ``per_image.csv``, ``theorem.csv`` if that was measured, and ``summary.json``.
 
-    Before the evaluation, ``evaluated`` is empty and only the summary is written.
+    The last says what made the numbers. Before the evaluation, ``evaluated`` is empty and only it
+    is written.
 
     Returns:
         The summary.
     """
+    with_theorem = module.boards[0].theorem is not None
     if evaluated:
         write_per_image(folder / PER_IMAGE, evaluated, module.headings())
-    conventions = {
+    if evaluated and with_theorem:
+        write_theorem(folder / THEOREM, evaluated)
+    conventions: dict[str, str] = {
         **module.conventions(),
         "fused images": "8 bit, luma; colour put back first"
         + ("; before, each stretched from its minimum to its maximum" if module.stretch else ""),
         "mean": "of the values of single images",
         "ms": "median over the images; without reading, colour and scoring",
     }
+    if with_theorem and module.dynamic_options is not None:
+        with_truth = any(dataset.has_reference for dataset in datasets)
+        conventions["theorem"] = theorem_convention(module.dynamic_options, with_truth)
     content = {
         "job": "evaluate" if module.objective is None else "train",
         **module.describe(),
@@ -63,8 +71,14 @@ def print_json(content: dict[str, Any]) -> None:
     print(json.dumps(plain(content), indent=2))
 
 
-def show(module: FusionModule, evaluated: Evaluated) -> None:
-    """Print which program and weights made the numbers, and the tables."""
+def show(module: FusionModule, evaluated: Evaluated, quiet: bool = False) -> None:
+    """Print which program and weights made the numbers, and the tables.
+
+    Args:
+        module: What fused.
+        evaluated: Data sets and what was found on them.
+        quiet: Whether the lines about the theorem of TTD are left out.
+    """
     console, network, ttd = Console(), module.network, module.dynamic_options
     name, commit = network.name.upper(), provenance()["commit"]
     options = ", ".join(f"{option} {value}" for option, value in network.options.items())
@@ -82,3 +96,5 @@ def show(module: FusionModule, evaluated: Evaluated) -> None:
         title = f"{dataset.task.upper()}: {dataset.name}, {images}"
         for table in tables(title, name, scores):
             console.print(table)
+        if scores.theorem is not None and not quiet:
+            print(theorem_line(means(scores.theorem), count))

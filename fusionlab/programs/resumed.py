@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jsonargparse import Namespace
 
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
+from fusionlab.metrics.theorem import COLUMNS
 from fusionlab.report.rows import RowFile
-from fusionlab.report.run import KEY, PER_IMAGE, TIME, EvaluationRun
+from fusionlab.report.run import (
+    KEY,
+    PER_IMAGE,
+    THEOREM,
+    THEOREM_KEY,
+    TIME,
+    EvaluationRun,
+    of_all_processes,
+)
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import RowValues, Scoreboard, source_row
 
-FILES = PER_IMAGE.replace(".", "*.")  # of all processes
 Lines = dict[tuple[str, ...], list[float]]
 
 
@@ -44,22 +53,33 @@ def restore(
         raise InputError(f"{now['path']} has changed since {folder} was begun; start anew")
     if [data["ids"] for data in before["data"]] != [dataset.ids for dataset in datasets]:
         raise InputError(f"the data have other samples than when {folder} was begun; start anew")
-    columns = [*module.headings().values(), TIME]
-    lines: Lines = {}
-    for path in sorted(folder.glob(FILES)):
-        lines |= RowFile(path, KEY, columns).values()
+    lines = _lines(folder, PER_IMAGE, KEY, [*module.headings().values(), TIME])
+    theorem = _lines(folder, THEOREM, THEOREM_KEY, COLUMNS)
     order = list(module.headings())
-    return [_restore(board, lines, order) for board in module.boards]
+    return [_restore(board, lines, theorem, order) for board in module.boards]
 
 
-def _restore(board: Scoreboard, lines: Lines, order: list[str]) -> set[int]:
+def _lines(folder: Path, name: str, key: Sequence[str], columns: Sequence[str]) -> Lines:
+    """What all processes wrote."""
+    lines: Lines = {}
+    for path in sorted(folder.glob(of_all_processes(name))):
+        lines |= RowFile(path, key, columns).values()
+    return lines
+
+
+def _restore(board: Scoreboard, lines: Lines, theorem: Lines, order: list[str]) -> set[int]:
     dataset, done = board.dataset, set()
     for index, (name, sources) in enumerate(zip(dataset.ids, dataset.source_names, strict=True)):
         rows = [*board.fused_rows, *map(source_row, sources)]
         found = [lines.get((dataset.name, dataset.task, name, row)) for row in rows]
-        if None in found:
+        keys = {source: (dataset.name, dataset.task, name, source) for source in sources}
+        measured = {source: theorem[key] for source, key in keys.items() if key in theorem}
+        with_theorem = board.theorem is not None
+        if None in found or (with_theorem and len(measured) < len(sources)):
             continue
         done.add(index)
+        if with_theorem:
+            board.keep_theorem(index, measured)
         for row, cells in zip(rows, found, strict=True):
             assert cells is not None
             named = dict(zip([*order, TIME], cells, strict=True))

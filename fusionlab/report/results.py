@@ -16,6 +16,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.report.images import write_whole
 from fusionlab.report.run import KEY, TIME
 from fusionlab.report.table import comparisons
+from fusionlab.report.theorem import means
 from fusionlab.training.scoreboard import Scores
 
 
@@ -44,7 +45,7 @@ def write_per_image(
 
 
 def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any]]:
-    """Per data set: what it is, the mean of every metric by row, TTD against static, and times."""
+    """Per data set: what it is, means by row, TTD against static, times, and TTD's theorem."""
     return [
         {
             "data": {
@@ -59,6 +60,7 @@ def summary(evaluated: list[tuple[FusionDataset, Scores]]) -> list[dict[str, Any
             "median_ms_per_image": {
                 row: float(np.median(times)) for row, times in scores.milliseconds.items()
             },
+            "theorem": None if scores.theorem is None else means(scores.theorem),
         }
         for dataset, scores in evaluated
     ]

@@ -16,6 +16,7 @@ FUSED = ("static", "ttd")
 KEY = ("data", "task", "id", "row")
 TIME = "ms"
 SUMMARY, PER_IMAGE = "summary.json", "per_image.csv"
+THEOREM, THEOREM_KEY = "theorem.csv", ("data", "task", "id", "source")
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Sample:
         values: By row (``static``, ``ttd``, ``ir alone``) and metric; NaN where a metric is not
             defined.
         milliseconds: By fused row.
+        theorem: What the theorem of TTD says of it, by source and column of ``theorem.csv``; empty
+            if it was not measured.
     """
 
     data: str
@@ -36,6 +39,7 @@ class Sample:
     id: str
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
+    theorem: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -98,11 +102,15 @@ class EvaluationRun:
             raise InputError(f"{folder} holds no evaluation of a network; name one that does")
         metrics = list(about["directions"])
         samples: dict[tuple[str, str], Sample] = {}
-        for path in sorted(folder.glob("per_image*.csv")):
+        for path in sorted(folder.glob(of_all_processes(PER_IMAGE))):
             for line in _whole_lines(path):
                 key = (line["data"], line["id"])
                 sample = samples.setdefault(key, Sample(line["data"], line["task"], line["id"]))
                 _fill(sample, line, metrics)
+        for path in sorted(folder.glob(of_all_processes(THEOREM))):
+            for line in _whole_lines(path):
+                if (line["data"], line["id"]) in samples:
+                    _fill_theorem(samples[line["data"], line["id"]], line)
         order = [(data["name"], id_) for data in about["data"] for id_ in data["ids"]]
         return cls(folder, about, metrics, [samples[key] for key in order if key in samples])
 
@@ -123,6 +131,11 @@ class EvaluationRun:
         return {name: self.about["conventions"][name] for name in self.metrics}
 
 
+def of_all_processes(name: str) -> str:
+    """The pattern of the files that processes write, the first one ``name`` itself."""
+    return name.replace(".", "*.")
+
+
 def _whole_lines(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file that may be in the middle of being written."""
     content = path.read_bytes().decode(errors="replace")
@@ -137,3 +150,9 @@ def _fill(sample: Sample, line: dict[str, str], metrics: list[str]) -> None:
         sample.milliseconds[line["row"]] = cells.pop(TIME)
     named = {name if name in metrics else name.partition(":")[0]: v for name, v in cells.items()}
     sample.values[line["row"]] = {name: named[name] for name in metrics if name in named}
+
+
+def _fill_theorem(sample: Sample, line: dict[str, str]) -> None:
+    """An empty cell is left out."""
+    cells = {column: cell for column, cell in line.items() if column not in THEOREM_KEY and cell}
+    sample.theorem[line["source"]] = {column: float(cell) for column, cell in cells.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def summary_values(about: dict[str, Any]) -> dict[str, Any]:
     """The results of a ``summary.json`` as the W&B run's summary has them.
 
     By task the means of ``static`` and ``ttd``, their ``difference``, the share of images
-    ``improved`` and the median ``ms``; besides, each metric's ``direction`` and ``convention``.
+    ``improved``, the median ``ms`` and, if it was measured, the ``theorem`` of TTD; besides, each
+    metric's ``direction`` and ``convention``.
     """
     values: dict[str, Any] = {}
     for metric, direction in about["directions"].items():
@@ -69,7 +71,16 @@ def summary_values(about: dict[str, Any]) -> dict[str, Any]:
         for metric, found in result["ttd_minus_static"].items():
             values[f"{prefix}/difference/{metric}"] = _number(found["mean"])
             values[f"{prefix}/improved/{metric}"] = _number(found["improved"])
+        for name, mean in _theorem_values(result.get("theorem") or {"sources": {}}):
+            values[f"{prefix}/theorem/{name}"] = _number(mean)
     return values
+
+
+def _theorem_values(found: dict[str, Any]) -> Iterator[tuple[str, float | str | None]]:
+    """``covariance/ir``, … of each source, then ``static_bound``, … of the images."""
+    for source, means in found["sources"].items():
+        yield from ((f"{value}/{source}", mean) for value, mean in means.items())
+    yield from ((value, mean) for value, mean in found.items() if value != "sources")
 
 
 def _log_samples(tracker: Tracker, run: EvaluationRun, task: str, samples: list[Sample]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning as L
 import torch
@@ -21,8 +21,21 @@ from fusionlab.networks import FusionNetwork
 from fusionlab.settings import TTD, Training
 from fusionlab.training.dynamic import calibrated_channel, dynamic_fusion, seen_by
 from fusionlab.training.optimization import build_optimizer, clip_each_group, restore_rates
-from fusionlab.training.scoreboard import Scoreboard, Scores
+from fusionlab.training.scoreboard import Scoreboard, Scores, TheoremLines
+from fusionlab.training.theorem import against_truth, uni_source
 from fusionlab.ttd import DynamicFusion, TestTimeDynamicFusion
+
+
+class Fusion(NamedTuple):
+    """What fusing a batch gave."""
+
+    images: dict[str, Tensor]
+    """The network's output by row, (B, C, H, W)."""
+    milliseconds: dict[str, float]
+    """Per image, by row."""
+    dynamic: DynamicFusion | None
+    features: Any
+    """What ``network.encode`` gave."""
 
 
 class FusionModule(L.LightningModule):
@@ -55,11 +68,22 @@ class FusionModule(L.LightningModule):
         self.channels: dict[int, int] = {}  # of gradients, where each data set chose its own
         self.tested: list[Scores] = []
 
-    def score_on(self, datasets: list[FusionDataset], metrics: Sequence[ImageMean]) -> None:
-        """Prepare a fresh scoreboard for each data set that will be evaluated, in order."""
-        rows = ["static"] if self.dynamic_options is None else ["static", "ttd"]
+    def score_on(
+        self, datasets: list[FusionDataset], metrics: Sequence[ImageMean], theorem: bool = False
+    ) -> None:
+        """Prepare a fresh scoreboard for each data set that will be evaluated, in order.
+
+        Args:
+            datasets: The data sets.
+            metrics: Metrics of the fused images and their sources.
+            theorem: Whether the theorem of TTD is measured too, if there is TTD.
+        """
+        rows, loss = ["static"], None
+        if self.dynamic_options is not None:
+            rows.append("ttd")
+            loss = dynamic_fusion(self.network, self.dynamic_options).map_loss if theorem else None
         self.datasets = datasets
-        self.boards = [Scoreboard(dataset, rows, metrics) for dataset in datasets]
+        self.boards = [Scoreboard(dataset, rows, metrics, loss) for dataset in datasets]
 
     def conventions(self) -> dict[str, str]:
         """What each metric computes, in one line, by the name of its column."""
@@ -133,6 +157,10 @@ class FusionModule(L.LightningModule):
             The network's output by row, (B, C, H, W); milliseconds per image by row; and the
             :class:`DynamicFusion`, or None.
         """
+        return self._fuse(batch, index)[:3]
+
+    def _fuse(self, batch: dict[str, Any], index: int) -> Fusion:
+        """The same, with the features."""
         network = self.network
         sources = seen_by(network, batch["sources"])
         wrapper = self._dynamic_fusion(index)
@@ -148,7 +176,8 @@ class FusionModule(L.LightningModule):
             images["ttd"] = dynamic.fused
             shared = decoded if wrapper.needs_static else encoded
             seconds["ttd"] = shared - start + self._now() - decoded
-        return images, {row: 1000 * s / len(sources) for row, s in seconds.items()}, dynamic
+        milliseconds = {row: 1000 * s / len(sources) for row, s in seconds.items()}
+        return Fusion(images, milliseconds, dynamic, features)
 
     def _dynamic_fusion(self, index: int) -> TestTimeDynamicFusion | None:
         """TTD of a data set; an automatic channel is chosen before its first image is fused."""
@@ -202,7 +231,8 @@ class FusionModule(L.LightningModule):
         return viewable_image(image, batch["chroma"], in_rgb=batch["sources"].shape[2] == 3)
 
     def _score(self, batch: dict[str, Any], index: int, remedy: str) -> dict[str, Any]:
-        images, milliseconds, dynamic = self.fuse(batch, index)
+        fusion = self._fuse(batch, index)
+        images, milliseconds, dynamic, _ = fusion
         board = self.boards[index]
         viewable, fused = {}, []
         for row, image in images.items():
@@ -214,7 +244,19 @@ class FusionModule(L.LightningModule):
             fused.append(board.update(row, levels, batch, milliseconds[row]))
         alone = board.update_sources(batch)
         rows = [[*(row[k] for row in fused), *alone[k]] for k in range(len(alone))]
-        return {"images": viewable, "dynamic": dynamic, "rows": rows}
+        theorem = None if board.theorem is None else self._theorem(batch, index, fusion)
+        return {"images": viewable, "dynamic": dynamic, "rows": rows, "theorem": theorem}
+
+    def _theorem(self, batch: dict[str, Any], index: int, fusion: Fusion) -> list[TheoremLines]:
+        """Measure the theorem of TTD on a batch, which is no part of its time."""
+        wrapper = self._dynamic_fusion(index)
+        assert wrapper is not None
+        assert fusion.dynamic is not None
+        sources = seen_by(self.network, batch["sources"])
+        components, losses = uni_source(wrapper, fusion.dynamic, fusion.features, sources)
+        against = against_truth(batch, fusion.images, components)
+        weights = fusion.dynamic.weights
+        return self.boards[index].update_theorem(batch, weights, losses, against)
 
     def describe(self) -> dict[str, Any]:
         """What a result says of what made its images: plain values."""

@@ -11,9 +11,33 @@ import torch
 from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.metrics import FusionMetrics, ImageMean, PerImageValues, TruthPSNR, TruthSSIM
+from fusionlab.metrics import (
+    AgainstTruth,
+    FusionMetrics,
+    ImageMean,
+    PerImageValues,
+    TheoremValues,
+    TruthPSNR,
+    TruthSSIM,
+)
 from fusionlab.metrics.base import working_dtype
 from fusionlab.report.run import ALONE
+
+TheoremLines = dict[str, list[float]]
+"""What the theorem of TTD says of an image, by source; see :meth:`TheoremValues.lines`."""
+
+
+@dataclass
+class TheoremScores:
+    """The theorem of TTD on every image, gathered from all processes.
+
+    Args:
+        means: As :class:`TheoremValues` has them.
+        lines: By position in the data set.
+    """
+
+    means: dict[str, float]
+    lines: dict[int, TheoremLines]
 
 
 @dataclass
@@ -29,6 +53,7 @@ class Scores:
         higher_is_better: Direction by metric.
         milliseconds: By fused row, (N,) per image.
         indices: By row, position in the data set of each of the N images, (N,).
+        theorem: The theorem of TTD, if it was measured.
     """
 
     fused_rows: list[str]
@@ -39,6 +64,7 @@ class Scores:
     higher_is_better: dict[str, bool | None]
     milliseconds: dict[str, np.ndarray]
     indices: dict[str, np.ndarray]
+    theorem: TheoremScores | None = None
 
     def means(self, row: str) -> dict[str, float]:
         """Mean over the images for which a metric is defined, by metric; NaN if for none."""
@@ -67,10 +93,15 @@ class Scoreboard:
         dataset: The data set that is evaluated.
         rows: Rows of fused images, such as ``static`` and ``ttd``.
         metrics: Metrics of the fused images and their sources.
+        theorem_loss: Loss in which the theorem of TTD is measured; None leaves it out.
     """
 
     def __init__(
-        self, dataset: FusionDataset, rows: list[str], metrics: Sequence[ImageMean]
+        self,
+        dataset: FusionDataset,
+        rows: list[str],
+        metrics: Sequence[ImageMean],
+        theorem_loss: str | None = None,
     ) -> None:
         names = dict.fromkeys(name for names in dataset.source_names for name in names)
         self.dataset = dataset
@@ -85,6 +116,8 @@ class Scoreboard:
             row: PerImageValues(list(self.metrics)) for row in (*rows, *self.source_rows)
         }
         self.time = {row: PerImageValues(("ms",)) for row in rows}
+        self.theorem = TheoremValues(list(names), theorem_loss) if theorem_loss else None
+        self.kept = PerImageValues(self.theorem.names) if self.theorem else None
 
     def update(
         self, row: str, fused: Tensor, batch: dict[str, Any], milliseconds: float | None = None
@@ -118,6 +151,28 @@ class Scoreboard:
             )
         return found
 
+    def update_theorem(
+        self, batch: dict[str, Any], weights: Tensor, losses: Tensor, against: AgainstTruth | None
+    ) -> list[TheoremLines]:
+        """Measure the theorem of TTD on a batch, as :meth:`TheoremValues.update` does.
+
+        Returns:
+            What was kept of each image.
+        """
+        assert self.theorem is not None
+        names = batch["source_names"]
+        values = self.theorem.image_values(weights, losses, names, against).tolist()
+        found = [self.theorem.lines(*pair) for pair in zip(values, names, strict=True)]
+        for position, lines in zip(batch["index"].tolist(), found, strict=True):
+            self.keep_theorem(position, lines)
+        return found
+
+    def keep_theorem(self, position: int, lines: TheoremLines) -> None:
+        """Keep what the theorem says of an image, perhaps of an evaluation that was interrupted."""
+        assert self.theorem is not None
+        assert self.kept is not None
+        _add(self.kept, self.theorem.row(lines), position)
+
     def keep(self, position: int, row: RowValues) -> None:
         """Keep the values of an image, perhaps of an evaluation that was interrupted."""
         _add(self.values[row.name], row.values, position)
@@ -146,13 +201,17 @@ class Scoreboard:
 
     def to(self, device: torch.device) -> None:
         """Keep values on a device, where processes gather them."""
-        for table in (*self.values.values(), *self.time.values()):
+        for table in self._tables():
             table.to(device)
 
     def reset(self) -> None:
         """Forget everything."""
-        for table in (*self.values.values(), *self.time.values()):
+        for table in self._tables():
             table.reset()
+
+    def _tables(self) -> list[PerImageValues]:
+        theorem = [] if self.kept is None else [self.kept]
+        return [*self.values.values(), *self.time.values(), *theorem]
 
     def scores(self) -> Scores:
         """Gather all processes; every process must call it."""
@@ -170,7 +229,17 @@ class Scoreboard:
                 row: table.per_image()[1][:, 0].cpu().numpy() for row, table in self.time.items()
             },
             indices={row: index.cpu().numpy() for row, (index, _) in gathered.items()},
+            theorem=self._theorem_scores(),
         )
+
+    def _theorem_scores(self) -> TheoremScores | None:
+        if self.theorem is None or self.kept is None:
+            return None
+        means = {name: mean.item() for name, mean in self.kept.compute().items()}
+        rows = zip(*(part.tolist() for part in self.kept.per_image()), strict=True)
+        names = self.dataset.source_names
+        lines = {index: self.theorem.lines(row, names[index]) for index, row in rows}
+        return TheoremScores(means, lines)
 
 
 def _add(table: PerImageValues, values: list[float], position: int) -> None:

@@ -10,17 +10,21 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from fusionlab.data.dataset import FusionDataset
+from fusionlab.metrics.theorem import COLUMNS
 from fusionlab.report.images import write_arrays, write_image, write_weight_map
 from fusionlab.report.rows import RowFile
-from fusionlab.report.run import KEY, TIME, Sample
+from fusionlab.report.run import KEY, PER_IMAGE, THEOREM, THEOREM_KEY, TIME, Sample
+from fusionlab.report.theorem import blank_if_nan
 from fusionlab.training.module import FusionModule
+from fusionlab.training.scoreboard import TheoremLines
 
 
 class RunWriter(Callback):
     """Writes the files of each image below ``folder``, and then its values.
 
     An image whose values are in ``per_image.csv`` is done: an interrupted evaluation goes on with
-    the others. Processes but the first write ``per_image-<rank>.csv``.
+    the others. What the theorem of TTD says of it, if that is measured, was written to
+    ``theorem.csv`` before. Processes but the first write ``per_image-<rank>.csv`` and so on.
 
     Below ``<task>/`` there are ``sources/<id>-<source>.png``, as read; ``static/<id>.png`` and
     ``ttd/<id>.png``, the fused images; ``rd/<id>-<source>.png``, the RD map of a source on a fixed
@@ -32,6 +36,7 @@ class RunWriter(Callback):
         datasets: What is evaluated, in order.
         headings: Of the columns of values, by the names of the metrics.
         with_sources: Whether the sources are written.
+        with_theorem: Whether ``theorem.csv`` is.
     """
 
     def __init__(
@@ -40,9 +45,10 @@ class RunWriter(Callback):
         datasets: list[FusionDataset],
         headings: dict[str, str],
         with_sources: bool,
+        with_theorem: bool = False,
     ) -> None:
         self.folder, self.datasets, self.headings = folder, datasets, headings
-        self.with_sources = with_sources
+        self.with_sources, self.with_theorem = with_sources, with_theorem
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Take the folder of the first process on all of them, and begin."""
@@ -50,9 +56,14 @@ class RunWriter(Callback):
         self.begin(trainer.global_rank)
 
     def begin(self, rank: int) -> None:
-        """Open the file of values of a process."""
-        name = f"per_image-{rank}.csv" if rank else "per_image.csv"
-        self.rows = RowFile(self.folder / name, KEY, [*self.headings.values(), TIME])
+        """Open the files of values of a process."""
+
+        def named(name: str) -> Path:
+            return self.folder / (name.replace(".", f"-{rank}.") if rank else name)
+
+        self.rows = RowFile(named(PER_IMAGE), KEY, [*self.headings.values(), TIME])
+        if self.with_theorem:
+            self.theorem = RowFile(named(THEOREM), THEOREM_KEY, COLUMNS)
 
     def on_test_batch_end(
         self,
@@ -80,7 +91,18 @@ class RunWriter(Callback):
                 cells = [named.get(metric) for metric in self.headings]
                 key = (dataset.name, dataset.task, name, row)
                 lines.append((key, [*cells, milliseconds]))
-        self.rows.append_all(lines)
+        if self.with_theorem:
+            self._write_theorem(dataset, batch["id"], outputs["theorem"])
+        self.rows.append_all(lines)  # last: with this an image is done
+
+    def _write_theorem(
+        self, dataset: FusionDataset, ids: list[str], theorem: list[TheoremLines]
+    ) -> None:
+        self.theorem.append_all(
+            ((dataset.name, dataset.task, name, source), blank_if_nan(line))
+            for name, lines in zip(ids, theorem, strict=True)
+            for source, line in lines.items()
+        )
 
     def _write_sources(self, dataset: FusionDataset, index: int, sample: Sample) -> None:
         images, _ = dataset.images(index)

@@ -9,7 +9,13 @@ from fusionlab.ttd.fusion import DynamicFusion, TestTimeDynamicFusion
 from fusionlab.ttd.gradient import feature_gradients, gradient_magnitude
 from fusionlab.ttd.hooks import HookedDynamicFusion
 from fusionlab.ttd.temperature import automatic_temperature, image_temperatures
-from fusionlab.ttd.theorem import Bound, fusion_error, generalisation_bound, truth_bound
+from fusionlab.ttd.theorem import (
+    Bound,
+    fusion_error,
+    generalisation_bound,
+    truth_bound,
+    weight_shares,
+)
 
 __all__ = [
     "Bound",
@@ -28,4 +34,5 @@ __all__ = [
     "reconstruction_loss",
     "relative_dominability",
     "truth_bound",
+    "weight_shares",
 ]

@@ -46,13 +46,32 @@ class Bound:
 
     @property
     def dynamic_is_lower(self) -> Tensor:
-        """Whether Eq. 5 holds, (B,) bool."""
-        return self.dynamic < self.static
+        """Whether Eq. 5 holds by more than rounding, (B,) bool."""
+        return self.dynamic < self.static - self._rounding
 
     @property
     def covariance_is_negative(self) -> Tensor:
-        """Whether the covariances of an image sum to less than 0, (B,) bool."""
-        return self.covariances.sum(1) < 0
+        """Whether the covariances of an image sum to less than 0 and rounding, (B,) bool."""
+        return self.covariances.sum(1) < -self._rounding
+
+    @property
+    def _rounding(self) -> Tensor:
+        """What uniform weights, 1/M rounded, may differ by, (B,)."""
+        return 8 * torch.finfo(self.losses.dtype).eps * self.static
+
+
+def weight_shares(weights: Tensor) -> Tensor:
+    """ω/Σω, so that weights of any normalization sum to 1 over the sources, as Eq. 4 needs.
+
+    Args:
+        weights: ω ≥ 0, (B, M, 1, H, W).
+
+    Returns:
+        The same shape; 1/M where all weights of a pixel are 0.
+    """
+    total = weights.sum(1, keepdim=True)
+    shares = weights / total.where(total > 0, 1)
+    return shares.where(total > 0, 1 / weights.shape[1])
 
 
 def generalisation_bound(weights: Tensor, losses: Tensor) -> Bound:

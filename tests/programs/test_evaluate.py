@@ -370,6 +370,8 @@ def test_two_processes_give_the_numbers_of_one(tmp_path):
         (folder,) = output.iterdir()
         lines = (folder / "per_image.csv").read_text().splitlines()
         means[devices] = [line.split(",")[:-1] for line in lines]  # all but the milliseconds
+        means[devices].append((folder / "theorem.csv").read_text())
+        assert len(list(folder.glob("*.csv"))) == 2
         assert len(list((folder / "vif" / "ttd").glob("*.png"))) == 5
     assert means["1"] == means["2"]
 
@@ -394,6 +396,7 @@ def test_without_a_report_no_source_is_written(pairs, run_evaluate):
         "config.yaml",
         "per_image.csv",
         "summary.json",
+        "theorem.csv",
         "vif",
     ]
     assert sorted(path.name for path in (folder / "vif").iterdir()) == ["rd", "static", "ttd"]

@@ -49,6 +49,10 @@ def interrupt(folder: Path, kept: int) -> None:
     lines.sort(key=lambda line: order[line.split(",")[2]])  # as they are appended
     done = 4 * kept  # static, ttd, vi alone, ir alone
     path.write_text(heading + "".join(lines[:done]) + lines[done][:30])
+    path = folder / "theorem.csv"
+    heading, *lines = path.read_text().splitlines(keepends=True)
+    done = 2 * min(kept + 1, len(NAMES))  # vi, ir; written before
+    path.write_text(heading + "".join(lines[:done]))
     summary = json.loads((folder / "summary.json").read_text())
     (folder / "summary.json").write_text(json.dumps({**summary, "results": []}))
     for name in NAMES[kept:]:
@@ -59,6 +63,7 @@ def interrupt(folder: Path, kept: int) -> None:
 @pytest.mark.parametrize("kept", [0, 2, 3])  # with 3 a batch is done in part
 def test_a_resumed_run_ends_like_an_uninterrupted_one(whole, kept):
     expected, rows = results(whole), values(whole)
+    theorem = (whole / "theorem.csv").read_bytes()
     images = {path: path.read_bytes() for path in whole.glob("vif/*/*.png")}
     interrupt(whole, kept)
     done = EvaluationRun.open(whole)
@@ -68,22 +73,37 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(whole, kept):
     evaluate.main(["--resume", str(whole), "--trainer.accelerator", "cpu"])
     assert results(whole) == expected
     assert values(whole) == rows
+    assert (whole / "theorem.csv").read_bytes() == theorem
     assert {path: path.read_bytes() for path in whole.glob("vif/*/*.png")} == images
     again = [path.stem for path, at in times.items() if path.stat().st_mtime_ns != at]
     assert again == (["03"] if kept == 3 else [])
 
 
 def test_a_finished_run_stays_as_it_is(whole):
-    expected = values(whole)
+    expected, theorem = values(whole), (whole / "theorem.csv").read_bytes()
     evaluate.main(["--resume", str(whole), "--trainer.accelerator", "cpu"])
     assert values(whole) == expected
+    assert (whole / "theorem.csv").read_bytes() == theorem
     assert EvaluationRun.open(whole).finished
+
+
+@pytest.mark.parametrize("left", [0, 3])  # lines: none, or of one image and a half
+def test_an_image_without_its_theorem_is_not_done(whole, left):
+    """As in the folder of an earlier version, which did not measure it."""
+    path = whole / "theorem.csv"
+    theorem = path.read_bytes()
+    path.write_bytes(b"".join(theorem.splitlines(keepends=True)[: 1 + left]))
+    if not left:
+        path.unlink()
+    evaluate.main(["--resume", str(whole), "--trainer.accelerator", "cpu"])
+    assert path.read_bytes() == theorem
 
 
 @pytest.mark.parametrize(
     ("argv", "key"),
     [
         (["--ttd.temperature", "3"], "ttd"),
+        (["--theorem", "false"], "theorem"),
         (["--network.options.rule", "mean"], "network"),
         (["--data.batch_size", "1"], "data.batch_size"),
         (["--metrics.preset", "vifb"], "metrics"),
@@ -155,3 +175,4 @@ def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
     whole, _ = run_evaluate(*argv[:3])
     assert results(folder) == results(whole)
     assert values(folder) == values(whole)
+    assert (folder / "theorem.csv").read_bytes() == (whole / "theorem.csv").read_bytes()

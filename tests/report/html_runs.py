@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fusionlab.metrics.theorem import COLUMNS
+from fusionlab.report.run import THEOREM_KEY
+
 HOSTILE = """<img src=x onerror=alert(1)>&"'#?% ü \u2028"""
 COLOURS = {"static": (200, 0, 0), "ttd": (0, 0, 200), "vi": (0, 200, 0), "ir": (90, 90, 90)}
 METRICS = {"EN": "higher", "CE": "lower", "PSNR_truth": "higher"}
@@ -21,6 +24,7 @@ class FakeRun:
     """What the evaluation was asked to do, and how far it came.
 
     Static EN of image k is k; TTD adds ``gains[k]``. CE is 10 − EN. The truth is known to nobody.
+    The theorem: source m covaries by m − 1/2 + k/4, the static bound is 1 + k, the dynamic one 2.
     """
 
     gains: tuple[float, ...] = (0.5, -0.25, 2.0)
@@ -31,6 +35,8 @@ class FakeRun:
     sources: tuple[str, ...] = ("vi", "ir")
     ttd: bool = True
     size: tuple[int, int] = (24, 16)  # width, height
+    theorem: bool = False
+    truth: bool = False  # whether the theorem knows one
 
     def rows(self, k: int) -> dict[str, float]:
         """EN by row."""
@@ -68,7 +74,11 @@ def make_run(folder: Path, *runs: FakeRun) -> Path:
         "settings": {"seed": 7},
         "data": [run.describe() for run in runs],
         "directions": METRICS,
-        "conventions": {**{name: f"ttd: {name} as such" for name in METRICS}, "mean": "of values"},
+        "conventions": {
+            **{name: f"ttd: {name} as such" for name in METRICS},
+            "mean": "of values",
+            **({"theorem": "ω is RD."} if any(run.theorem for run in runs) else {}),
+        },
         "fusionlab": "0.1.0",
         "commit": "c0ffee",
         "versions": {"torch": "2.4"},
@@ -80,6 +90,8 @@ def make_run(folder: Path, *runs: FakeRun) -> Path:
     }
     (folder / "summary.json").write_text(json.dumps(about))
     _write_values(folder / "per_image.csv", runs)
+    if any(run.theorem for run in runs):
+        _write_theorem(folder / "theorem.csv", runs)
     for run in runs:
         _write_images(folder / run.task, run)
     return folder
@@ -112,6 +124,21 @@ def _write_values(path: Path, runs: tuple[FakeRun, ...]) -> None:
                 for row, value in run.rows(k).items():
                     time = "" if row.endswith("alone") else 10 + k
                     lines.writerow([run.name, run.task, name, row, value, 10 - value, "", time])
+
+
+def _write_theorem(path: Path, runs: tuple[FakeRun, ...]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow([*THEOREM_KEY, *COLUMNS])
+        for run in runs:
+            for k, name in enumerate(run.ids[: run.done]) if run.theorem else ():
+                covariances = [m - 0.5 + k / 4 for m in range(len(run.sources))]
+                total, truth = sum(covariances), [0.5, 0.25, 0.75, 0.5] if run.truth else [""] * 4
+                of_image = [total, total < 0, 1 + k, 2, 1 + k > 2, *truth]
+                for source, covariance in zip(run.sources, covariances, strict=True):
+                    of_source = [0.5, 0.125, covariance, *(["0.5", "0"] if run.truth else ["", ""])]
+                    cells = [float(cell) if cell != "" else "" for cell in (*of_source, *of_image)]
+                    lines.writerow([run.name, run.task, name, source, *cells])
 
 
 def _write_images(folder: Path, run: FakeRun) -> None:

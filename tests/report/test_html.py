@@ -213,6 +213,44 @@ def test_relative_dominability_of_arrays_that_changed(tmp_path):
     assert (table["weights"][0]["low"], table["weights"][0]["correlation"]) == (0.5, None)
 
 
+def test_the_theorem_by_hand(tmp_path):
+    data = data_of(write_report(make_run(tmp_path, FakeRun(theorem=True, truth=True))))
+    (table,) = data["data"]
+    assert table["theorem"] == {
+        "images": 3,
+        "negative": 0,  # -0.5 + 0.5 is not, 1/4 and 1/2 each are added to both
+        "sources": [
+            {"source": "vi", "images": 3, "weight": 0.5, "loss": 0.125, "covariance": -0.25},
+            {"source": "ir", "images": 3, "weight": 0.5, "loss": 0.125, "covariance": 0.75},
+        ],
+        "sides": [
+            {"side": "bound", "static": 2, "dynamic": 2, "lower": pytest.approx(1 / 3)},
+            {"side": "truth_bound", "static": 0.75, "dynamic": 0.5, "lower": 1},
+            {"side": "error", "static": 0.5, "dynamic": 0.25, "lower": 1},
+        ],
+    }
+    assert data["samples"][1]["theorem"] == {
+        "sources": [["vi", 0.5, 0.125, -0.25], ["ir", 0.5, 0.125, 0.75]],
+        "sides": [["bound", 2, 2], ["truth_bound", 0.75, 0.5], ["error", 0.5, 0.25]],
+    }
+    assert ["theorem", "ω is RD."] in data["notes"]
+
+
+def test_the_theorem_of_what_is_done_without_a_truth(tmp_path):
+    unfinished = FakeRun(theorem=True, done=1)
+    data = data_of(write_report(make_run(tmp_path, unfinished, FakeRun(name="old", task="mff"))))
+    one, other = data["data"]
+    assert [side["side"] for side in one["theorem"]["sides"]] == ["bound"]
+    assert one["theorem"]["images"] == 1
+    assert other["theorem"] is None
+
+
+def test_a_run_from_before_the_theorem_was_measured(tmp_path):
+    data = data_of(write_report(make_run(tmp_path, FakeRun())))
+    assert data["data"][0]["theorem"] is None
+    assert data["samples"][0]["theorem"] is None
+
+
 def test_a_thousand_samples_build_quickly(tmp_path):
     ids = tuple(f"pair {k}" for k in range(1000))
     run = make_run(tmp_path, FakeRun(gains=(1.0,) * 1000, ids=ids, done=1000))

@@ -116,6 +116,38 @@ def test_tables_say_what_was_measured(open_report, run):
     assert "abc123" in page.locator("#facts").inner_text()
 
 
+def test_the_theorem_has_a_table_for_each_data_set_and_image(open_report, tmp_path):
+    measured = FakeRun(theorem=True, truth=True)
+    page = open_report(make_run(tmp_path, measured, FakeRun(task="mff", name="old")))
+    assert page.locator("#theorem-note").inner_text() == "ω is RD."
+    (card,) = page.locator("#bounds .card").all()
+    rows = [row.split("\t") for row in card.locator("tbody tr").all_inner_texts()]
+    assert rows == [
+        ["vi", "0.500", "0.125", "−0.25"],
+        ["ir", "0.500", "0.125", "0.75"],
+        ["GEB", "2.000", "2.000", "33 %"],
+        ["GEB, truth", "0.7500", "0.5000", "100 %"],
+        ["error, truth", "0.5000", "0.2500", "100 %"],
+    ]
+    assert card.locator(".better").all_inner_texts() == ["−0.25"]
+    assert "Eq. 5 holds on 1 of 3 images" in card.inner_text()
+    view(page, "b")
+    seen = page.locator("#numbers table").last.locator("tbody tr").all_inner_texts()
+    assert seen[0].split("\t") == ["GEB", "2.000", "2.000"]
+
+
+def test_without_the_theorem_its_section_is_not_there(open_report, run):
+    page = open_report(run)
+    assert page.locator("#theorem").is_hidden()
+    assert page.locator("#to-theorem").is_hidden()
+
+
+def test_small_numbers_are_written_with_a_power_of_ten(open_report, run):
+    page = open_report(run)
+    written = page.evaluate("[0, -1.25e-5, 0.00123456, 0.5, null].map((x) => exact(x, 3))")
+    assert written == ["0.00", "−1.25e−5", "0.00123", "0.500", "–"]
+
+
 def test_grid_is_sorted_by_gain(open_report, run):
     page = open_report(run)
     assert tiles(page) == ["a", "b", "c", "d"]
@@ -318,6 +350,7 @@ def test_hostile_names_stay_text(open_report, tmp_path):
         done=1,
         name=f"</script>{HOSTILE}",
         sources=("vi", '"><svg onload=alert(1)>'),
+        theorem=True,
     )
     page = open_report(make_run(tmp_path, hostile))
     assert page.locator(".tile .id").first.text_content() == HOSTILE
@@ -359,7 +392,8 @@ def test_fused_images_alone(open_report, tmp_path):
     assert page.locator("#strip figcaption").all_inner_texts() == ["IFCNN"]
 
 
-def test_narrow_window_does_not_scroll_sideways(open_report, run):
+def test_narrow_window_does_not_scroll_sideways(open_report, tmp_path):
+    run = make_run(tmp_path, FakeRun(theorem=True, truth=True))
     page = open_report(run, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     view(page, "a")

@@ -49,6 +49,22 @@ def test_a_line_that_is_being_written_is_not_read(tmp_path):
     assert [sample.id for sample in run.samples] == ["01"]
 
 
+def test_the_theorem_is_by_source_and_column(tmp_path):
+    folder = written(tmp_path, per_image="x,vif,01,static,1,1,1,1,1\r\n")
+    heading = "data,task,id,source,covariance,truth_loss\r\n"
+    (folder / "theorem.csv").write_text(heading + "x,vif,01,vi,-0.5,\r\nx,vif,02,vi,1,1\r\n")
+    (folder / "theorem-1.csv").write_text(heading + "x,vif,01,ir,nan,2\r\nx,vif,01,pet,0.")
+    (sample,) = EvaluationRun.open(folder).samples  # 02 is not done
+    assert sample.theorem.keys() == {"vi", "ir"}
+    assert sample.theorem["vi"] == {"covariance": -0.5}
+    assert sample.theorem["ir"]["truth_loss"] == 2
+
+
+def test_a_folder_without_the_theorem_opens(tmp_path):
+    run = EvaluationRun.open(written(tmp_path, per_image="x,vif,01,static,1,1,1,1,1\r\n"))
+    assert run.samples[0].theorem == {}
+
+
 @pytest.mark.parametrize("about", [None, {"results": []}, {**ABOUT, "job": "train"}])
 def test_another_folder_is_refused(tmp_path, about):
     if about is not None:

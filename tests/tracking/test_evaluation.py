@@ -11,7 +11,7 @@ from fusionlab.report.run import EvaluationRun
 from fusionlab.tracking.evaluation import log_evaluation, summary_values, track_evaluation
 from fusionlab.tracking.opening import open_tracker
 
-from .conftest import read_back, write_run
+from .conftest import STATIC, TTD, read_back, write_run
 from .conftest import summary as made_up_summary
 from .test_opening import IDENTITY
 
@@ -138,6 +138,20 @@ def test_a_metric_without_a_value_stays_visible():
     values = summary_values(about)
     assert np.isnan(values["test/mff/static/EN"])
     assert values["test/mff/static/CE"] == 1.0
+
+
+def test_the_theorem_is_in_the_summary_where_it_was_measured():
+    about = made_up_summary({"static": STATIC, "ttd": TTD})
+    about["results"][0]["theorem"] = {
+        "sources": {"near": {"covariance": -0.5}},
+        "dynamic_is_lower": 0.75,
+    }
+    about["results"][1].pop("theorem", None)  # as in folders from before it was measured
+    values = summary_values(about)
+    assert {name: value for name, value in values.items() if "theorem" in name} == {
+        "test/mff/theorem/covariance/near": -0.5,
+        "test/mff/theorem/dynamic_is_lower": 0.75,
+    }
 
 
 def test_a_failing_wandb_stops_nothing(no_account, run_folder, monkeypatch, capfd):

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from fusionlab.ttd import fusion_error, generalisation_bound, relative_dominability, truth_bound
+from fusionlab.ttd import (
+    fusion_error,
+    generalisation_bound,
+    relative_dominability,
+    truth_bound,
+    weight_shares,
+)
 
 
 def maps(*sources):
@@ -68,6 +74,17 @@ def test_the_error_by_hand():
     truth = torch.tensor([0.4, 0.5]).view(2, 1, 1, 1)
     assert fusion_error(fused, truth).tolist() == pytest.approx([0.1, 0.4])
     assert fusion_error(fused, truth, "mse").tolist() == pytest.approx([0.01, 0.16])
+
+
+def test_shares_by_hand():
+    shares = weight_shares(maps([0.5, 0.0, 0.25], [1.5, 0.0, 0.75]))
+    assert shares.flatten(2)[0].tolist() == [[0.25, 0.5, 0.25], [0.75, 0.5, 0.75]]
+
+
+def test_shares_of_peak_weights_are_the_softmax():
+    losses = torch.rand(2, 3, 1, 4, 5)
+    peak = relative_dominability(losses, 3.0, normalization="peak")
+    assert_close(weight_shares(peak), relative_dominability(losses, 3.0))
 
 
 def test_shapes_that_differ_are_refused():

@@ -10,6 +10,7 @@ import numpy as np
 from fusionlab.report.html.dominability import SourceWeight
 from fusionlab.report.html.facts import facts, method
 from fusionlab.report.html.gallery import Pictures, in_order
+from fusionlab.report.html.theorem import mean_theorem, sample_theorem
 from fusionlab.report.run import ALONE, FUSED, EvaluationRun, Sample
 from fusionlab.report.statistics import cost
 from fusionlab.report.table import TRUTH
@@ -50,6 +51,7 @@ def content(
                 "total": len(one["ids"]),
                 **_table(run, one, [run.samples[k] for k in chosen]),
                 "weights": _mean_weights(one["source_names"], [weights[k] for k in chosen]),
+                "theorem": mean_theorem(one["source_names"], [run.samples[k] for k in chosen]),
             }
             for one, chosen in zip(data, of_data, strict=True)
         ],
@@ -148,6 +150,7 @@ def _sample(
         "sources": list(shown.sources.items()),
         "maps": list(shown.maps.items()),
         "weights": [_as_list(one) for one in weights],
+        "theorem": sample_theorem(sample),
     }
 
 

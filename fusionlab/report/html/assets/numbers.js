@@ -11,7 +11,11 @@ function sampleNumbers(sample) {
   const time = fused.map((row) => td(number(times.get(row))));
   rows.push(tr(rowHead("ms"), ...time, ...(ttd ? [td()] : [])));
   const table = tableOf("", [td(), ...head.map((one) => columnHead("", one))], rows);
-  return [table, ...(sample.weights.length ? [sampleWeights(sample)] : [])];
+  return [
+    table,
+    ...(sample.weights.length ? [sampleWeights(sample)] : []),
+    ...(sample.theorem ? sampleTheorem(sample) : []),
+  ];
 }
 
 function metricRow(sample, k, ttd) {

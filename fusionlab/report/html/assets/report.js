@@ -61,6 +61,7 @@ $("plots").hidden = !samples.length;
 $("dominability").hidden = $("to-dominability").hidden = !REPORT.data.some(
   (data) => data.weights.length,
 );
+$("theorem").hidden = $("to-theorem").hidden = !REPORT.data.some((data) => data.theorem);
 $("theme").addEventListener("click", changeTheme);
 $("keys").addEventListener("click", () => $("help").showModal());
 document.addEventListener("keydown", (event) => {

@@ -133,6 +133,7 @@ function showTables(chosen) {
   const weighed = places.filter((k) => REPORT.data[k].weights.length);
   $("tables").replaceChildren(...places.map((k) => resultsTable(REPORT.data[k], k)));
   $("weights").replaceChildren(...weighed.map((k) => weightsTable(REPORT.data[k], k)));
+  showTheorem(places);
 }
 
 function showLists() {
@@ -149,5 +150,6 @@ function showLists() {
   const name = (metric) => `${metricLabel(metric)} ${ARROWS[metric.direction]}`;
   const own = metrics.map((metric) => [name(metric), metric.convention]);
   terms($("conventions").querySelector("dl"), [...own, ...REPORT.notes]);
+  $("theorem-note").textContent = new Map(REPORT.notes).get("theorem") ?? "";
   terms($("facts").querySelector("dl"), REPORT.facts);
 }

@@ -1,0 +1,95 @@
+import csv
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from fusionlab.metrics.theorem import COLUMNS
+from fusionlab.report.results import summary
+from fusionlab.report.theorem import (
+    means,
+    small,
+    theorem_convention,
+    theorem_line,
+    write_theorem,
+)
+from fusionlab.settings import TTD
+from fusionlab.training.scoreboard import TheoremScores
+
+from .test_results import NamedData
+
+
+def line(covariance):
+    values = dict.fromkeys(COLUMNS, np.nan) | {"covariance": covariance, "static_bound": 2.0}
+    return list(values.values())
+
+
+@pytest.fixture
+def theorem() -> TheoremScores:
+    """Two images, the second with one source."""
+    found = {"covariance/vi": -0.25, "covariance/ir": 0.5, "loss/vi": np.nan, "loss/ir": 0.125}
+    return TheoremScores(
+        means={**found, "static_bound": 2.0, "static_error": np.nan, "dynamic_is_lower": 0.5},
+        lines={0: {"vi": line(-0.5), "ir": line(0.5)}, 2: {"vi": line(0.0)}},
+    )
+
+
+def test_one_line_per_image_and_source(tmp_path, scores, theorem):
+    scores.theorem = theorem
+    write_theorem(tmp_path / "theorem.csv", [(NamedData(), scores)])
+    with (tmp_path / "theorem.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [(one["id"], one["source"], one["covariance"]) for one in lines] == [
+        ("a", "vi", "-0.5"),
+        ("a", "ir", "0.5"),
+        ("c", "vi", "0.0"),
+    ]
+    assert (lines[0]["static_bound"], lines[0]["static_error"]) == ("2.0", "")
+
+
+def test_the_summary_has_the_means_that_are_defined(scores, theorem):
+    assert summary([(NamedData(), scores)])[0]["theorem"] is None
+    scores.theorem = theorem
+    assert summary([(NamedData(), scores)])[0]["theorem"] == {
+        "sources": {"vi": {"covariance": -0.25}, "ir": {"loss": 0.125, "covariance": 0.5}},
+        "static_bound": 2.0,
+        "dynamic_is_lower": 0.5,
+    }
+
+
+def test_the_line(theorem):
+    found = means(theorem)
+    expected = "theorem: Eq. 5 holds on 1 of 2 images; Cov(ω, ℓ) −0.25 (vi), 0.5 (ir)"
+    assert theorem_line(found, 2) == expected
+    alone = {**found, "dynamic_is_lower": 1.0}
+    assert theorem_line(alone, 1).startswith("theorem: Eq. 5 holds on 1 of 1 image; Cov")
+
+
+def test_the_line_of_many_sources_fits_and_parts_no_number_from_its_source():
+    sources = {f"exposure {k}": {"covariance": -1.5e-5 * 10**k} for k in range(6)}
+    lines = theorem_line({"sources": sources, "dynamic_is_lower": 2 / 3}, 1200).splitlines()
+    assert lines[0].startswith("theorem: Eq. 5 holds on 800 of 1200 images; Cov(ω, ℓ) −1.5e−05 (")
+    assert len(lines) > 1
+    assert all(len(one) <= 80 for one in lines)
+    assert all(one.endswith(("),", ")")) for one in lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.001234, "−0.0012"), (3e-7, "3e−07"), (0.0, "0"), (np.nan, "nan")]
+)
+def test_two_digits_that_count(value, text):
+    assert small(value) == text
+
+
+def test_the_convention_says_what_is_shown_and_what_is_not():
+    paper = theorem_convention(asdict(TTD("paper")), with_truth=False)
+    assert "ω is RD. ℓ is the l1 loss" in paper
+    assert "leaves out the constant" in paper
+    assert "truth" not in paper
+    assert "comparing the fused image" not in paper
+    ours = theorem_convention(asdict(TTD().resolved(True)), with_truth=True)
+    assert "as a share, for weights of peak do not sum to 1" in ours
+    assert "comparing the fused image" in ours
+    assert "convex (ssim is not)" in ours
+    gradient = TTD("paper", basis="gradient", loss="objective")
+    assert "ℓ is the l1 loss" in theorem_convention(asdict(gradient), with_truth=True)
