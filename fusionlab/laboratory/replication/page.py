@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fusionlab.laboratory.criterion import LARGEST_LOSS
-from fusionlab.laboratory.published import (
+from fusionlab.laboratory.replication.criterion import LARGEST_LOSS
+from fusionlab.laboratory.replication.measure import REPEATS, Measured
+from fusionlab.laboratory.replication.published import (
     NOT_REPLICATED,
     REPLICATED,
     ROUNDING,
@@ -16,8 +17,7 @@ from fusionlab.laboratory.published import (
     Published,
     verdict_of_all,
 )
-from fusionlab.laboratory.replication_measure import REPEATS, Measured
-from fusionlab.laboratory.replication_tables import (
+from fusionlab.laboratory.replication.tables import (
     Claim,
     claim_table,
     claims,

@@ -13,10 +13,10 @@ from typing import NoReturn
 
 from fusionlab.data.dataset import FolderDataset, FusionDataset, SceneDataset, open_folder
 from fusionlab.errors import InputError
-from fusionlab.laboratory.published import load_published
-from fusionlab.laboratory.replication_measure import Measured, Measurement, Weights, digest, first
-from fusionlab.laboratory.replication_page import Results, page
-from fusionlab.laboratory.replication_settings import SETTINGS, TIMED
+from fusionlab.laboratory.replication.measure import Measured, Measurement, Weights, digest, first
+from fusionlab.laboratory.replication.page import Results, page
+from fusionlab.laboratory.replication.published import load_published
+from fusionlab.laboratory.replication.settings import SETTINGS, TIMED
 from fusionlab.metrics import FusionMetrics
 from fusionlab.networks import IFCNN
 from fusionlab.networks.checkpoints import BUNDLED

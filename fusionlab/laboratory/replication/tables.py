@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from fusionlab.laboratory.criterion import effect_on_truth, passes, recommended, share_improved
 from fusionlab.laboratory.outcome import Outcome
-from fusionlab.laboratory.published import (
+from fusionlab.laboratory.replication.criterion import (
+    effect_on_truth,
+    passes,
+    recommended,
+    share_improved,
+)
+from fusionlab.laboratory.replication.measure import Measured
+from fusionlab.laboratory.replication.published import (
     NOT_REPLICATED,
     REPLICATED,
     Published,
@@ -15,7 +21,6 @@ from fusionlab.laboratory.published import (
     verdict,
     verdict_of_all,
 )
-from fusionlab.laboratory.replication_measure import Measured
 from fusionlab.laboratory.sweep import STATIC
 from fusionlab.report.statistics import Comparison
 from fusionlab.report.table import ARROWS, number

@@ -78,7 +78,9 @@ class Published:
 @cache
 def load_published() -> Published:
     """Read the figures that the package carries."""
-    text = (files("fusionlab.laboratory") / "published.yaml").read_text(encoding="utf-8")
+    text = (files("fusionlab.laboratory.replication") / "published.yaml").read_text(
+        encoding="utf-8"
+    )
     content: dict[str, Any] = yaml.safe_load(text)
     return Published(
         content["source"],

@@ -7,10 +7,16 @@ import pytest
 
 from fusionlab.data.dataset import open_folder
 from fusionlab.errors import InputError
-from fusionlab.laboratory import replication
-from fusionlab.laboratory.criterion import effect_on_truth, passes, recommended, share_improved
 from fusionlab.laboratory.outcome import Measure, Outcome
-from fusionlab.laboratory.published import (
+from fusionlab.laboratory.replication import __main__ as replication
+from fusionlab.laboratory.replication.criterion import (
+    effect_on_truth,
+    passes,
+    recommended,
+    share_improved,
+)
+from fusionlab.laboratory.replication.page import page
+from fusionlab.laboratory.replication.published import (
     NOT_REPLICATED,
     REPLICATED,
     SIGN_ONLY,
@@ -18,17 +24,16 @@ from fusionlab.laboratory.published import (
     verdict,
     verdict_of_all,
 )
-from fusionlab.laboratory.replication_page import page
-from fusionlab.laboratory.replication_tables import claims
+from fusionlab.laboratory.replication.tables import claims
 from fusionlab.networks import IFCNN
 from fusionlab.networks.checkpoints import bundled_checkpoint
 from fusionlab.report.statistics import Comparison
 from fusionlab.report.table import number
 from fusionlab.settings import Data
 
-from .conftest import write_pairs
+from ..conftest import write_pairs
 
-PAPER = Path(__file__).parents[3] / "shared" / "ttd_paper_tables.md"
+PAPER = Path(__file__).parents[4] / "shared" / "ttd_paper_tables.md"
 
 
 def measured(low: float, high: float) -> Comparison:
