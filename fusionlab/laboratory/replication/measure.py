@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
-from fusionlab.laboratory.conditions import PartialDataset
+from fusionlab.laboratory.conditions import PartialDataset, with_parameter_noise
 from fusionlab.laboratory.outcome import Measure, Outcome
+from fusionlab.laboratory.replication.places import KEY, NOISE_KEY, RD_KEY, Weights, at, place
+from fusionlab.laboratory.replication.settings import default_label
 from fusionlab.laboratory.sweep import STATIC, Scorer, sweep
 from fusionlab.laboratory.times import TIMES, times
 from fusionlab.metrics import open_metrics
-from fusionlab.networks import FusionNetwork, create_network
-from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.networks import FusionNetwork
 from fusionlab.report.rows import RowFile
 from fusionlab.settings import TTD
 
-KEY = ("weights", "data", "id", "setting")
 REPEATS = 5  # of a time
-
-
-class Weights(NamedTuple):
-    """A checkpoint of IFCNN."""
-
-    name: str
-    address: str
-    """File, or ``bundled``."""
-
-    def network(self, dataset: FusionDataset) -> FusionNetwork:
-        """The network; given weights see colours normalised, as the authors' program does."""
-        normalized = self.address != BUNDLED and dataset.colour == "rgb"
-        options = {"normalize": "imagenet"} if normalized else {}
-        return create_network("ifcnn", self.address, **options)
 
 
 class Measured(NamedTuple):
@@ -44,9 +29,11 @@ class Measured(NamedTuple):
 
     weights: str
     rule: str
-    """Its static rule."""
+    """Its static rule; empty if the network has no choice of it."""
+    default: str
+    """Label of the package's default setting for that rule."""
     outcome: Outcome
-    """Its condition is the name of the weights."""
+    """Its level is that of the noise on the parameters."""
 
 
 class Measurement:
@@ -70,80 +57,80 @@ class Measurement:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as reason:
             raise InputError(f"cannot make {folder} ({reason.strerror}); set --values") from None
-        self.scores = RowFile(folder / "per_image.csv", KEY, [one.name for one in self.measures])
+        names = [one.name for one in self.measures]
+        self.scores = RowFile(folder / "per_image.csv", KEY, names)
+        self.noise = RowFile(folder / "noise.csv", NOISE_KEY, names)
         self.times = RowFile(folder / "times.csv", KEY, [one.name for one in TIMES])
-        self.kept = len(self.scores.keys())
+        self.dominability = RowFile(folder / "dominability.csv", RD_KEY, ("before", "after"))
+        files = (self.scores, self.noise, self.times, self.dominability)
+        self.kept = sum(len(one.keys()) for one in files)
 
     def score(
         self, weights: Weights, dataset: FusionDataset, settings: Mapping[str, TTD]
     ) -> Measured:
         """Every setting on every image, by the metrics."""
         network = weights.network(dataset)
-        place = _place(weights, network, dataset)
-        for row in sweep(network, dataset, settings, self.scorer, done=_done(self.scores, place)):
-            self.scores.append((*place, row.id, row.setting), row.values)
-        return _gathered(self.scores, place, weights, network, dataset, settings, self.measures)
+        key = place(weights, network, dataset)
+        done = at(self.scores, key)
+        for row in sweep(network, dataset, settings, self.scorer, done=done):
+            self.scores.append((*key, row.id, row.setting), row.values)
+        values = _arrays(self.scores, key, dataset.ids, settings)
+        return _measured(weights, network, dataset, self.measures, values, 0.0)
+
+    def score_noisy(
+        self, weights: Weights, dataset: FusionDataset, settings: Mapping[str, TTD], level: float
+    ) -> Measured:
+        """The same with noise on the parameters (the paper's Table 8).
+
+        Every image has its own draw of the noise, so that intervals over the images hold both.
+
+        Args:
+            weights: Of the network that gets the noise.
+            dataset: The images.
+            settings: TTD settings by label.
+            level: See :func:`~fusionlab.laboratory.conditions.with_parameter_noise`.
+        """
+        network = weights.network(dataset)
+        key = (*place(weights, network, dataset), f"{level:g}")
+        done = at(self.noise, key)
+        for index in range(len(dataset)):
+            image = PartialDataset(dataset, [index])
+            noisy = with_parameter_noise(network, level, seed=index)
+            for row in sweep(noisy, image, settings, self.scorer, done=done):
+                self.noise.append((*key, row.id, row.setting), row.values)
+        values = _arrays(self.noise, key, dataset.ids, settings)
+        return _measured(weights, network, dataset, self.measures, values, level)
 
     def time(
         self, weights: Weights, dataset: FusionDataset, settings: Mapping[str, TTD]
     ) -> Measured:
         """The time of every setting on every image, as ratio to the static network's."""
         network = weights.network(dataset)
-        place = _place(weights, network, dataset)
-        for row in times(network, dataset, settings, REPEATS, done=_done(self.times, place)):
-            self.times.append((*place, row.id, row.setting), row.values)
-        return _gathered(self.times, place, weights, network, dataset, settings, TIMES)
+        key = place(weights, network, dataset)
+        done = at(self.times, key)
+        for row in times(network, dataset, settings, REPEATS, done=done):
+            self.times.append((*key, row.id, row.setting), row.values)
+        values = _arrays(self.times, key, dataset.ids, settings)
+        return _measured(weights, network, dataset, TIMES, values, 0.0)
 
 
-def first(dataset: FusionDataset, count: int | None) -> FusionDataset:
-    """The first samples by name; all for None."""
-    if count is None or count >= len(dataset):
-        return dataset
-    return PartialDataset(dataset, range(count))
+def _arrays(
+    rows: RowFile, key: tuple[str, ...], ids: Sequence[str], settings: Mapping[str, TTD]
+) -> dict[str, np.ndarray]:
+    found = at(rows, key)
+    return {label: np.array([found[id_, label] for id_ in ids]) for label in (STATIC, *settings)}
 
 
-def digest(dataset: FusionDataset) -> str:
-    """SHA-256 of the sources' files in order; of built-in scenes, of their levels."""
-    sha = hashlib.sha256()
-    whole = dataset.whole if isinstance(dataset, PartialDataset) else dataset
-    for id_ in dataset.ids:
-        index = whole.ids.index(id_)
-        if isinstance(whole, FolderDataset):
-            for path in whole.listing.samples[index].sources.values():
-                sha.update(path.read_bytes())
-        else:
-            for image in whole.images(index)[0]:
-                sha.update(image.mul(255).round().byte().numpy().tobytes())
-    return sha.hexdigest()
-
-
-def _place(weights: Weights, network: FusionNetwork, dataset: FusionDataset) -> tuple[str, str]:
-    """Name and content of weights and data: other files never take these values."""
-    assert network.checkpoint is not None
-    own = f"{weights.name} {network.checkpoint['sha256'][:8]}"
-    whole = dataset.whole if isinstance(dataset, PartialDataset) else dataset
-    return own, f"{whole.name} {digest(whole)[:8]}"
-
-
-def _done(rows: RowFile, place: tuple[str, str]) -> set[tuple[str, str]]:
-    return {(key[2], key[3]) for key in rows.keys() if key[:2] == place}  # noqa: SIM118
-
-
-def _gathered(
-    rows: RowFile,
-    place: tuple[str, str],
+def _measured(
     weights: Weights,
     network: FusionNetwork,
     dataset: FusionDataset,
-    settings: Mapping[str, TTD],
     measures: Sequence[Measure],
+    values: dict[str, np.ndarray],
+    level: float,
 ) -> Measured:
-    found = rows.values()
-    values = {
-        label: np.array([found[place[0], place[1], id_, label] for id_ in dataset.ids])
-        for label in (STATIC, *settings)
-    }
-    outcome = Outcome(
-        dataset.name, dataset.task, weights.name, "", 0.0, 1, dataset.ids, measures, values
-    )
-    return Measured(weights.name, str(network.options["rule"]), outcome)
+    kind = "noise" if level else ""
+    about = (dataset.name, dataset.task, weights.name, kind, level, 1, dataset.ids)
+    rule = str(network.options.get("rule", ""))
+    outcome = Outcome(*about, measures, values)
+    return Measured(weights.name, rule, default_label(network.takes_largest), outcome)
