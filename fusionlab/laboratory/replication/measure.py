@@ -27,6 +27,7 @@ REPEATS = 5  # of a time
 class Measured(NamedTuple):
     """What one checkpoint does on one data set."""
 
+    network: str
     weights: str
     rule: str
     """Its static rule; empty if the network has no choice of it."""
@@ -133,4 +134,4 @@ def _measured(
     about = (dataset.name, dataset.task, weights.name, kind, level, 1, dataset.ids)
     rule = str(network.options.get("rule", ""))
     outcome = Outcome(*about, measures, values)
-    return Measured(weights.name, rule, default_label(network.takes_largest), outcome)
+    return Measured(network.name, weights.name, rule, default_label(network.takes_largest), outcome)

@@ -17,8 +17,6 @@ from fusionlab.laboratory.replication.results import Results
 from fusionlab.report.statistics import Comparison
 from fusionlab.report.table import number
 
-ALIKE = "IFCNN"  # every checkpoint with a static rule to choose is one of IFCNN
-
 
 class Ratio(NamedTuple):
     """A published ratio of times beside a measured one."""
@@ -47,7 +45,7 @@ def ratios(published: Published, times: Sequence[Measured]) -> list[Ratio]:
         Ratio(network, text, ratio, one)
         for network, text, ratio in _published(published)
         for one in times
-        if network == (ALIKE if one.rule else one.weights)
+        if one.network == network.lower()
     ]
 
 
@@ -68,9 +66,9 @@ def times_section(published: Published, results: Results) -> str:
     return f"""## Time (Table 9)
 
 Only ratios are compared: the machines differ. Mean over images of the median ratio of {REPEATS}
-runs, static and TTD in turn, on a CPU (threads: {results.provenance["threads"]}). "Fresh" weights
-are untrained, which takes as long. The seconds printed for {contradicted} contradict the paper's
-text; both are listed. The sign is that of the ratio minus 1: whether TTD takes longer.
+runs, static and TTD in turn, on a CPU (threads: {results.provenance["threads"]}). "Fresh"
+weights are untrained, which takes as long. The seconds printed for {contradicted} contradict the
+paper's text; both are listed. The sign is that of the ratio minus 1: whether TTD takes longer.
 
 {ratio_table(ratios(published, results.times))}
 
@@ -86,11 +84,18 @@ def ratio_table(found: Sequence[Ratio]) -> str:
     lines = head(*own, "Ratio [95 % interval]", "Measured − published", "Verdict")
     for one in found:
         ratio, outcome = one.difference, one.measured.outcome
-        weights = one.measured.weights if one.measured.rule else "fresh"
         place = f"{outcome.data}, {images(len(outcome.ids))}"
         here = f"{1 + ratio.mean:.2f} [{_plus(ratio.low)}, {_plus(ratio.high)}]"
         difference = number(1 + ratio.mean - one.published, signed=True)
-        cells = (one.network, one.text, f"{one.published:.2f}", weights, place, here, difference)
+        cells = (
+            one.network,
+            one.text,
+            f"{one.published:.2f}",
+            one.measured.weights,
+            place,
+            here,
+            difference,
+        )
         lines.append(line(*cells, f"**{one.verdict}**"))
     return "\n".join(lines)
 

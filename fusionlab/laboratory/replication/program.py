@@ -23,7 +23,10 @@ from fusionlab.settings import Data
 
 PROGRAM = "python -m fusionlab.laboratory.replication"
 TIMED_IMAGES = 3  # of the first data set in luma
-UNTRAINED = (Weights("CDDFuse", None, "cddfuse"), Weights("PIAFusion", None, "piafusion"))
+UNTRAINED = (
+    Weights("fresh CDDFuse", None, "cddfuse"),
+    Weights("fresh PIAFusion", None, "piafusion"),
+)
 UNTRAINED_IMAGES = 2  # they are slow
 
 

@@ -71,7 +71,7 @@ def with_difference(level: float, added: list[float]) -> Claim:
     static = np.ones((4, len(METRICS)))
     values = {"static": static, "paper": static + np.array(added)[None]}
     outcome = Outcome("TNO", "vif", "", "", level, 1, list("abcd"), measures, values)
-    measured = Measured("weights", "mean", "paper", outcome)
+    measured = Measured("ifcnn", "weights", "mean", "paper", outcome)
     return Claim("8", load_published().noise[level], "paper", measured)
 
 

@@ -10,27 +10,27 @@ from fusionlab.laboratory.replication.published import load_published
 from fusionlab.laboratory.times import TIMES
 
 
-def timed(weights: str, rule: str, *ratios_: float) -> Measured:
+def timed(network: str, weights: str, *ratios_: float) -> Measured:
     """One second static, and these ratios with the preset paper."""
     static = np.column_stack([np.ones(len(ratios_)), np.ones(len(ratios_))])
     values = {"static": static, "paper": static * np.array(ratios_)[:, None]}
     ids = [str(k) for k in range(len(ratios_))]
     outcome = Outcome("MRI-CT", "mif", "", "", 0.0, 1, ids, TIMES, values)
-    return Measured(weights, rule, "paper", outcome)
+    return Measured(network, weights, "", "paper", outcome)
 
 
 @pytest.fixture
 def times() -> list[Measured]:
     """CDDFuse as published, PIAFusion slower than its static network by less, IFCNN."""
-    own = [timed("CDDFuse", "", 1.6, 1.62), timed("PIAFusion", "", 1.2, 1.3)]
-    return [*own, timed("IFCNN-MAX", "max", 1.5, 2.5)]
+    own = [timed("cddfuse", "fresh", 1.6, 1.62), timed("piafusion", "fresh", 1.2, 1.3)]
+    return [*own, timed("ifcnn", "IFCNN-MAX", 1.5, 2.5)]
 
 
 def test_a_ratio_is_set_beside_that_of_its_network(times):
     told = [(one.network, one.measured.weights) for one in ratios(load_published(), times)]
     assert told == [
-        ("CDDFuse", "CDDFuse"),
-        ("PIAFusion", "PIAFusion"),
+        ("CDDFuse", "fresh"),
+        ("PIAFusion", "fresh"),
         ("IFCNN", "IFCNN-MAX"),
         ("IFCNN", "IFCNN-MAX"),  # as printed, and as the text says
     ]
