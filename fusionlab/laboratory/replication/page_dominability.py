@@ -16,7 +16,7 @@ from fusionlab.laboratory.replication.dominability import (
     faded,
     masked,
 )
-from fusionlab.laboratory.replication.page_day import day_part
+from fusionlab.laboratory.replication.page_day import day_part, day_summary
 from fusionlab.laboratory.replication.published import Published
 from fusionlab.laboratory.replication.results import Results
 from fusionlab.laboratory.replication.shares import (
@@ -33,15 +33,16 @@ NO_DATA = "Figures 6 to 8 are not measured: no infrared-visible data at hand."
 
 
 def dominability_summary(results: Results) -> list[str]:
-    """A sentence for each of Figures 6 and 7: settings with which every checkpoint holds."""
+    """A sentence for each figure: of 6 and 7, the settings with which every checkpoint holds."""
     if not results.dominability:
         return [NO_DATA]
     masks = [masked(source) for source in range(len(results.dominability[0].sources))]
     claims = {"Figure 6 (masking)": masks, "Figure 7 (contrast)": [faded(SEVERITIES[-1])]}
-    return [
+    held = [
         f"{figure}: with every checkpoint it holds for {_held(results, probes)}."
         for figure, probes in claims.items()
     ]
+    return [*held, day_summary(results)]
 
 
 def dominability_section(published: Published, results: Results) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
+
 from fusionlab.laboratory.replication.cells import (
     column,
     details,
@@ -23,6 +25,7 @@ from fusionlab.laboratory.replication.published import (
 )
 from fusionlab.laboratory.replication.results import Results
 from fusionlab.laboratory.sweep import STATIC
+from fusionlab.report.statistics import compare
 from fusionlab.report.table import ARROWS, number
 
 SHOWN = "SD"  # the metric of the short table
@@ -77,17 +80,24 @@ of these the size too.
 
 def growth(group: Sequence[Claim]) -> str:
     """What the noise does to TTD's effect, published and measured, from the least to the most."""
-    ends = group[0], group[-1]
-    places = [one.table.metrics.index(SHOWN) for one in ends]
-    there = [one.table.differences("paper")[k] for one, k in zip(ends, places, strict=True)]
-    here = [one.against("paper")[k][1].mean for one, k in zip(ends, places, strict=True)]
-    told = "grows too" if here[1] > here[0] else "does not grow"
-    first, last = (f"{float(level):g}" for level in (_level(group[0]), _level(group[-1])))
+    first, last = group[0], group[-1]
+    there = [
+        one.table.differences("paper")[one.table.metrics.index(SHOWN)] for one in (first, last)
+    ]
+    change = compare(_effect(first), _effect(last), higher_is_better=True)
+    told = "grows too" if change.low > 0 else "falls" if change.high < 0 else "is not seen to grow"
     return (
-        f"From noise {first} to {last} the published difference in {SHOWN} goes from "
-        f"{printed(there[0])} to {printed(there[1])}; the measured one {told}: "
-        f"{number(here[0], signed=True)} to {number(here[1], signed=True)}."
+        f"From noise {_level(first)} to {_level(last)} the published difference in {SHOWN} goes "
+        f"from {printed(there[0])} to {printed(there[1])}; the measured one {told}: "
+        f"by {interval(change)}."
     )
+
+
+def _effect(one: Claim) -> np.ndarray:
+    """TTD minus static of every image."""
+    outcome = one.measured.outcome
+    difference = outcome.values["paper"] - outcome.values[STATIC]
+    return np.asarray(difference[:, column(outcome, SHOWN)])
 
 
 def short_table(group: Sequence[Claim]) -> str:

@@ -75,13 +75,26 @@ def with_difference(level: float, added: list[float]) -> Claim:
     return Claim("8", load_published().noise[level], "paper", measured)
 
 
-@pytest.mark.parametrize(("last", "told"), [(2.0, "grows too"), (0.5, "does not grow")])
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [
+        (2.0, "grows too: by +1.000 [+1.000, +1.000]"),
+        (0.5, "falls: by −0.500 [−0.500, −0.500]"),
+        (1.0, "is not seen to grow: by +0.000 [+0.000, +0.000]"),
+    ],
+)
 def test_growth_compares_the_ends(last, told):
     first = with_difference(0.0, [0, 1.0, 0, 0, 0, 0, 0])
-    group = [first, with_difference(0.5, [0, last, 0, 0, 0, 0, 0])]
-    text = growth(group)
+    text = growth([first, with_difference(0.5, [0, last, 0, 0, 0, 0, 0])])
     assert "From noise 0 to 0.5 the published difference in SD goes from +1.24 to +4.94" in text
-    assert f"{told}: +1.000 to +{last:.3f}." in text
+    assert f"the measured one {told}." in text
+
+
+def test_growth_needs_its_whole_interval():
+    first = with_difference(0.0, [0, 1.0, 0, 0, 0, 0, 0])
+    last = with_difference(0.5, [0, 1.0, 0, 0, 0, 0, 0])
+    last.measured.outcome.values["paper"][:, 1] += [1, 2, 1, -1]
+    assert "is not seen to grow: by +0.750 [" in growth([first, last])
 
 
 def test_the_summary_counts_levels_and_differences(replicated):
