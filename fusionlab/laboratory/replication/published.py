@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -28,6 +28,8 @@ class Table:
         metrics: Its K columns.
         static: The K means without TTD.
         rows: The K means by setting.
+        no_weights: Printed rows of networks whose weights are not at hand.
+        without_ttd: Printed rows of static networks that the paper gives no TTD.
     """
 
     title: str
@@ -36,6 +38,8 @@ class Table:
     metrics: list[str]
     static: list[float]
     rows: dict[str, list[float]]
+    no_weights: list[str] = field(default_factory=list)
+    without_ttd: list[str] = field(default_factory=list)
 
     def differences(self, row: str) -> list[float]:
         """A row minus the static one, to two decimals."""
@@ -64,28 +68,37 @@ class Published:
         source: The paper.
         tables: By number.
         data: By name.
+        noise: Table 8, by level of the noise on the parameters.
         times: Seconds static and with TTD, by network.
-        others: Tables that are not measured, and why.
+        times_in_words: What the text says of their ratio where it contradicts them.
+        figures: What the paper reads from figures without printed numbers, by number.
     """
 
     source: str
     tables: dict[str, Table]
     data: dict[str, DataSet]
+    noise: dict[float, Table]
     times: dict[str, list[float]]
-    others: dict[str, str]
+    times_in_words: dict[str, float]
+    figures: dict[str, str]
 
 
 @cache
 def load_published() -> Published:
     """Read the figures that the package carries."""
-    text = (files("fusionlab.laboratory") / "published.yaml").read_text(encoding="utf-8")
+    text = (files("fusionlab.laboratory.replication") / "published.yaml").read_text(
+        encoding="utf-8"
+    )
     content: dict[str, Any] = yaml.safe_load(text)
+    levels = content["noise"].pop("levels")
     return Published(
         content["source"],
         {str(number): Table(**table) for number, table in content["tables"].items()},
         {name: DataSet(**one) for name, one in content["data"].items()},
+        {float(level): Table(**content["noise"], **one) for level, one in levels.items()},
         content["times"],
-        content["others"],
+        content["times_in_words"],
+        {str(number): claim for number, claim in content["figures"].items()},
     )
 
 

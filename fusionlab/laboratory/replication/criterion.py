@@ -46,6 +46,11 @@ def improved(one: Comparison, measure: Measure) -> bool:
     return one.low > 0 if measure.higher_is_better else one.high < 0
 
 
+def worsened(one: Comparison, measure: Measure) -> bool:
+    """Whether a metric is worse with its whole interval."""
+    return one.high < 0 if measure.higher_is_better else one.low > 0
+
+
 def share_improved(outcomes: Sequence[Outcome], setting: str) -> tuple[int, int]:
     """How many metrics, over all data sets, improve; and of how many."""
     found = [

@@ -11,24 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from fusionlab.data.dataset import FolderDataset, FusionDataset, SceneDataset, open_folder
+from fusionlab.data.dataset import SceneDataset
 from fusionlab.errors import InputError
-from fusionlab.laboratory.published import load_published
-from fusionlab.laboratory.replication_measure import Measured, Measurement, Weights, digest, first
-from fusionlab.laboratory.replication_page import Results, page
-from fusionlab.laboratory.replication_settings import SETTINGS, TIMED
-from fusionlab.metrics import FusionMetrics
+from fusionlab.laboratory.replication.page import page
+from fusionlab.laboratory.replication.program import PROGRAM, replicate
+from fusionlab.laboratory.replication.published import load_published
 from fusionlab.networks import IFCNN
-from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.notes import note
-from fusionlab.programs.inputs import check_datasets
-from fusionlab.programs.provenance import provenance
 from fusionlab.report.images import write_whole
-from fusionlab.settings import Data
 
-PROGRAM = "python -m fusionlab.laboratory.replication"
 REFERENCED = ("mef", "mff")  # built-in scenes that have a ground truth
-TIMED_IMAGES = 3  # of the first data set
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,74 +78,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{PROGRAM}: interrupted; the same command goes on", file=sys.stderr)
         raise SystemExit(130) from None
     print(arguments.output)
-
-
-def replicate(
-    folders: Mapping[str, str],
-    files: Mapping[str, str],
-    limits: Mapping[str, int],
-    scenes: Sequence[FusionDataset],
-    values: Path,
-) -> Results:
-    """Measure all settings with all weights on all data sets; on scenes with our own weights too.
-
-    Args:
-        folders: Folders by the names of data sets.
-        files: Checkpoints of IFCNN by name.
-        limits: Numbers of images by data set; the others are used whole.
-        scenes: Data with a ground truth.
-        values: Folder that keeps the values.
-
-    Raises:
-        InputError: If something cannot be used.
-    """
-    whole = {name: _open(name, folder) for name, folder in folders.items()}
-    if BUNDLED in files:
-        raise InputError(f"--weights {BUNDLED} is the package's own; give yours another name")
-    weights = [Weights(name, path) for name, path in files.items()]
-    own = Weights(BUNDLED, BUNDLED)
-    data = [first(one, limits.get(name)) for name, one in whole.items()]
-    hashes = {one.name: one.network(data[0]).checkpoint["sha256"] for one in (*weights, own)}
-    measurement = Measurement(values)
-    check_datasets(list(whole.values()), FusionMetrics(measurement.scorer.metrics))
-    kept = measurement.kept
-    timed = {name: SETTINGS[name] for name in TIMED}
-
-    def scored(one: Weights, dataset: FusionDataset) -> Measured:
-        note(f"{one.name} on {dataset.name}, {len(dataset)} images")
-        return measurement.score(one, dataset, SETTINGS)
-
-    return Results(
-        command=command(folders, files, limits),
-        settings=SETTINGS,
-        truth=[scored(one, scene) for one in (*weights, own) for scene in scenes],
-        data=[scored(one, dataset) for one in weights for dataset in data],
-        times=[measurement.time(one, first(data[0], TIMED_IMAGES), timed) for one in weights],
-        at_hand={name: len(one) for name, one in whole.items()},
-        data_hashes={one.name: digest(one) for one in data},
-        weight_hashes=hashes,
-        provenance=provenance(),
-        kept=kept,
-    )
-
-
-def command(folders: Mapping[str, str], files: Mapping[str, str], limits: Mapping[str, int]) -> str:
-    """What made the page, with names in place of paths."""
-    data = " ".join(f"{name}=DIR" for name in folders)
-    weights = " ".join(f"{name}=FILE" for name in files)
-    limit = " ".join(f"{name}={count}" for name, count in limits.items())
-    lines = [PROGRAM, f"--data {data}", f"--weights {weights}"]
-    return " \\\n    ".join([*lines, f"--limit {limit}"] if limit else lines)
-
-
-def _open(name: str, folder: str) -> FolderDataset:
-    known = load_published().data
-    if name not in known:
-        raise InputError(f"no published figures for {name}; there are {', '.join(known)}")
-    task = known[name].task
-    dataset = open_folder(Data(root=folder, task=task), IFCNN.rgb_tasks, IFCNN.channels)
-    dataset.name = name
-    return dataset
 
 
 def _colour(task: str) -> str:

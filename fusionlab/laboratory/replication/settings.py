@@ -25,3 +25,20 @@ SETTINGS = {
 """By the names of the page's rows and of published.yaml's."""
 TIMED = ("paper", "fused, ssim, auto", "gradient")
 """Whose time is taken."""
+GRADIENT_OF_SSIM = "gradient, ssim, auto"
+PROBED = {
+    "paper": SETTINGS["paper"],
+    "authors": SETTINGS["authors"],
+    GRADIENT_OF_SSIM: TTD("paper", basis="gradient", loss="ssim", temperature="auto"),
+}
+"""Whose RD is probed, besides the default."""
+
+
+def default_label(takes_largest: bool) -> str:
+    """Which of ``SETTINGS`` the package's default is.
+
+    Args:
+        takes_largest: Whether the network's rule takes the largest features.
+    """
+    default = TTD().resolved(takes_largest).choices()
+    return next(label for label, one in SETTINGS.items() if one.choices() == default)
