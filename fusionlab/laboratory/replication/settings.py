@@ -18,12 +18,13 @@ SETTINGS = {
     "fused, l1": TTD("paper", compare="fused"),
     "fused, mse": TTD("authors", compare="fused"),
     "fused, ssim, auto": TTD("paper", compare="fused", loss="ssim", temperature="auto"),
-    "fused, ssim, auto, peak": TTD(
-        "paper", compare="fused", loss="ssim", temperature="auto", normalization="peak"
+    "fused, structure, auto": TTD("paper", compare="fused", loss="structure", temperature="auto"),
+    "fused, structure, auto, peak": TTD(
+        "paper", compare="fused", loss="structure", temperature="auto", normalization="peak"
     ),
 }
 """By the names of the page's rows and of published.yaml's."""
-TIMED = ("paper", "fused, ssim, auto", "gradient")
+TIMED = ("paper", "fused, structure, auto", "gradient")
 """Whose time is taken."""
 GRADIENT_OF_SSIM = "gradient, ssim, auto"
 PROBED = {
