@@ -14,6 +14,8 @@ from fusionlab.errors import InputError
 from fusionlab.settings import TTD
 from fusionlab.ttd.dominability import reconstruction_loss, relative_dominability
 from fusionlab.ttd.fusion import DynamicFusion
+from fusionlab.ttd.gradient import gradient_magnitude
+from fusionlab.ttd.hooked_gradient import gradients_of_components, gradients_of_fused
 from fusionlab.ttd.temperature import image_temperatures
 
 Fuse = Callable[[Tensor], Tensor]
@@ -39,12 +41,12 @@ class HookedDynamicFusion:
             once for each source in order, or (M, F, h, w), called once on all; or a tuple of such.
         fuse: Fuses one sample with the network.
         reconstruct: Reconstructs one source, (1, 1, C, H, W) to (1, C, H, W). Default: ``fuse``.
-        settings: As for :class:`TestTimeDynamicFusion`, loss-based. Default: fusionlab's, whose
-            normalization ``auto`` is softmax here: set peak if the network's rule takes the largest
-            features, which a module does not tell.
+        settings: As for :class:`TestTimeDynamicFusion`, but for an automatic channel and the loss
+            ``objective``. Default: fusionlab's, whose normalization ``auto`` is softmax here: set
+            peak if the network's rule takes the largest features, which a module does not tell.
 
     Raises:
-        InputError: If the module has no such part, or the settings ask for gradients.
+        InputError: If the module has no such part, or the settings ask for what hooks cannot do.
     """
 
     def __init__(
@@ -58,11 +60,14 @@ class HookedDynamicFusion:
         self.encoder, self.name = part_of(module, encoder), encoder
         self.run, self.reconstruct = fuse, reconstruct or fuse
         self.weighting = (settings or TTD()).resolved(takes_largest=False).choices()
-        if self.weighting.pop("basis") == "gradient":
-            raise InputError("TTD through hooks has no gradients; set ttd.basis to loss")
+        self.basis: str = self.weighting.pop("basis")
         self.compare: str = self.weighting.pop("compare")
         self.loss: str = self.weighting.pop("loss")
-        del self.weighting["channel"]
+        self.channel: int | str = self.weighting.pop("channel")
+        if self.channel == "auto":
+            raise InputError("TTD through hooks chooses no channel; set ttd.channel to a number")
+        if self.loss == "objective":
+            raise InputError("TTD through hooks knows no objective; set ttd.loss to l1")
 
     def __call__(self, sources: Tensor) -> DynamicFusion:
         """Fuse (B, M, C, H, W) dynamically.
@@ -79,17 +84,32 @@ class HookedDynamicFusion:
             return self.run(sources)
 
     def _fuse_one(self, sources: Tensor) -> DynamicFusion:
+        evidence, images = self._evidence(sources)
+        losses = evidence
+        if self.basis == "gradient":
+            losses = reconstruction_loss(images, sources, self.loss)
+        choices = dict(self.weighting)
+        if choices["temperature"] == "auto":
+            choices["temperature"] = image_temperatures(evidence)
+        weights = relative_dominability(evidence, **choices)
+        return DynamicFusion(self.fuse(sources, weights), weights, images, losses)
+
+    def _evidence(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses or magnitudes of gradients, (1, M, 1, H, W), and the images compared."""
+        if self.basis == "gradient":
+            if self.compare == "fused":
+                found = gradients_of_fused(self.encoder, self.run, sources, self.loss)
+            else:
+                found = gradients_of_components(self.encoder, self.reconstruct, sources, self.loss)
+            height, width = sources.shape[3:]
+            size = (height, width)
+            return gradient_magnitude(found.branches, size, self.channel, self.loss), found.images
         if self.compare == "fused":
             images = self.run(sources).unsqueeze(1).expand_as(sources)
         else:
             alone = [self.reconstruct(source.unsqueeze(1)) for source in sources.unbind(1)]
             images = torch.stack(alone, 1)
-        losses = reconstruction_loss(images, sources, self.loss)
-        choices = dict(self.weighting)
-        if choices["temperature"] == "auto":
-            choices["temperature"] = image_temperatures(losses)
-        weights = relative_dominability(losses, **choices)
-        return DynamicFusion(self.fuse(sources, weights), weights, images, losses)
+        return reconstruction_loss(images, sources, self.loss), images
 
 
 @contextmanager

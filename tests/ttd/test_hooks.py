@@ -89,6 +89,10 @@ def test_smaller_features_take_the_weights_averaged_over_areas():
         {"preset": "authors"},
         {"preset": "paper", "compare": "fused", "loss": "ssim", "temperature": "auto"},
         {"form": "sigmoid", "correlation": "positive"},
+        {"preset": "paper", "basis": "gradient"},
+        {"preset": "paper", "basis": "gradient", "loss": "ssim", "temperature": "auto"},
+        {"basis": "gradient", "channel": 7},
+        {"basis": "gradient", "compare": "fused", "loss": "mse"},
     ],
     ids=str,
 )
@@ -154,9 +158,16 @@ def test_a_part_that_is_not_there_is_refused_with_those_that_are():
         hooked(Foreign(), "")
 
 
-def test_gradients_are_refused():
-    with pytest.raises(InputError, match=r"set ttd\.basis to loss"):
-        hooked(Foreign(), basis="gradient")
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        (TTD(basis="gradient", channel="auto"), r"set ttd\.channel to a number"),
+        (TTD("paper", basis="gradient", loss="objective"), r"set ttd\.loss to l1"),
+    ],
+)
+def test_what_hooks_cannot_do_is_refused(settings, remedy):
+    with pytest.raises(InputError, match=remedy):
+        HookedDynamicFusion(Foreign(), "parts.encoder", lambda x: x, settings=settings)
 
 
 @pytest.mark.parametrize(
