@@ -15,6 +15,8 @@ from torch import Tensor
 from fusionlab.errors import InputError
 from fusionlab.ttd.dominability import reconstruction_loss
 from fusionlab.ttd.gradient import feature_gradients, gradient_magnitude
+from fusionlab.ttd.similarity import SIGMA, WINDOW
+from fusionlab.ttd.temperature import FACTOR
 from fusionlab.ttd.theorem import generalisation_bound
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def choose_channel(dynamic: TestTimeDynamicFusion, calibration: Iterable[Encoded
 def cached_choice(dynamic: TestTimeDynamicFusion, sources: list[Tensor]) -> ChannelChoice:
     """:func:`choose_channel`, kept as JSON in $FUSIONLAB_CACHE, else ~/.cache/fusionlab.
 
-    The key is a hash of weights, settings and images: with others it is chosen anew.
+    The key is a hash of weights, settings, constants and images: with others it is chosen anew.
 
     Args:
         dynamic: Gradient-based TTD.
@@ -110,7 +112,8 @@ def _covariances(
 
 def _key(dynamic: TestTimeDynamicFusion, sources: list[Tensor]) -> str:
     digest = hashlib.sha256()
-    settings = [dynamic.compare, dynamic.loss, dynamic.network.options, dynamic.weighting]
+    computed = {"factor": FACTOR, "window": WINDOW, "sigma": SIGMA}
+    settings = [dynamic.compare, dynamic.loss, dynamic.network.options, dynamic.weighting, computed]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for tensor in [*dynamic.network.state_dict().values(), *sources]:
         digest.update(repr((tensor.shape, tensor.dtype)).encode())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import torch
-from kornia.filters import gaussian_blur2d
-from kornia.metrics import ssim
 from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
+from fusionlab.ttd.similarity import WINDOW, ssim, structure
 
-WINDOW, SIGMA = 11, 1.5  # of SSIM, pixels
-C2 = 0.03**2  # of SSIM, for images in [0, 1]
+WINDOWED = {"ssim": ssim, "structure": structure}
+"""Similarities over windows, by the name of their loss."""
 _LARGEST_EXPONENT = 80.0  # e^80 is finite in float32
 
 
@@ -63,26 +62,6 @@ def _dissimilarity(images: Tensor, sources: Tensor, loss: str) -> Tensor:
     x, y = images.flatten(0, 1).to(kind), sources.flatten(0, 1).to(kind)
     similarity = WINDOWED[loss](x, y)
     return ((1 - similarity) / 2).clamp(min=0).unflatten(0, sources.shape[:2])
-
-
-def _ssim(x: Tensor, y: Tensor) -> Tensor:
-    # eps 0: kornia's own would give black regions a loss
-    return ssim(x, y, window_size=WINDOW, max_val=1.0, eps=0.0)
-
-
-def _contrast_and_structure(x: Tensor, y: Tensor) -> Tensor:
-    mean_x, mean_y = local_mean(x), local_mean(y)
-    variances = local_mean(x * x) - mean_x * mean_x + local_mean(y * y) - mean_y * mean_y
-    return (2 * (local_mean(x * y) - mean_x * mean_y) + C2) / (variances + C2)
-
-
-def local_mean(image: Tensor) -> Tensor:
-    """(B, C, H, W), averaged over the Gaussian window of SSIM, borders reflected."""
-    return gaussian_blur2d(image, (WINDOW, WINDOW), (SIGMA, SIGMA), border_type="reflect")
-
-
-WINDOWED = {"ssim": _ssim, "structure": _contrast_and_structure}
-"""Similarities over windows, by the name of their loss."""
 
 
 def relative_dominability(

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
-from fusionlab.ttd.dominability import WINDOWED, local_mean
+from fusionlab.ttd.dominability import WINDOWED
+from fusionlab.ttd.similarity import local_mean
 
 LossMap = Callable[[Tensor, Tensor], Tensor]
 """What is compared and the sources, twice (B, M, C, H, W), to losses with B and M in front."""
@@ -102,7 +103,7 @@ def gradient_magnitude(
         loss: What was differentiated.
 
     Returns:
-        (B, M, 1, H, W), ≥ 0.
+        (B, M, 1, H, W), ≥ 0, in single precision or better.
 
     Raises:
         InputError: If there is no such channel.
@@ -114,15 +115,16 @@ def gradient_magnitude(
 
 
 def _at_pixels(branches: tuple[Tensor, ...], size: tuple[int, int], channel: int | str) -> Tensor:
+    kind = torch.promote_types(branches[0].dtype, torch.float32)
     if channel == "mean":
         channels = sum(branch.shape[2] for branch in branches)
-        maps = (_at_image_size(x.abs().sum(2, keepdim=True), size) for x in branches)
+        maps = (_at_image_size(x.abs().sum(2, keepdim=True, dtype=kind), size) for x in branches)
         return torch.stack(list(maps)).sum(0) / channels
     assert isinstance(channel, int)
     place = channel
     for branch in branches:
         if place < branch.shape[2]:
-            return _at_image_size(branch[:, :, place : place + 1].abs(), size)
+            return _at_image_size(branch[:, :, place : place + 1].abs().to(kind), size)
         place -= branch.shape[2]
     raise InputError(
         f"ttd.channel is {channel}, but the features have channels 0 to {channel - place - 1}"

@@ -99,6 +99,24 @@ def test_equal_images_have_no_loss_of_windows(loss, value):
 
 
 @pytest.mark.parametrize("loss", ["ssim", "structure"])
+def test_rounding_of_bright_flat_images_is_small(loss):
+    """A variance is little beside the square of a mean."""
+    images = 0.9 + torch.randn(2, 1, 2, 1, 40, 50, dtype=torch.float64) / 255
+    exact = reconstruction_loss(*images, loss)
+    assert_close(reconstruction_loss(*images.float(), loss), exact.float(), rtol=0, atol=2e-6)
+    assert exact.mean() > 1e-3
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("loss", ["l1", "mse", "ssim", "structure"])
+def test_autocast_changes_no_loss(loss, half):
+    components, sources = torch.rand(2, 1, 2, 1, 20, 30)
+    expected = reconstruction_loss(components, sources, loss)
+    with torch.autocast("cpu", dtype=half):
+        assert torch.equal(reconstruction_loss(components, sources, loss), expected)
+
+
+@pytest.mark.parametrize("loss", ["ssim", "structure"])
 def test_images_smaller_than_the_window_are_refused(loss):
     small = torch.rand(1, 2, 1, 5, 40)
     with pytest.raises(InputError, match=rf"{loss} needs .* 6 pixels a side, got 40x5; set ttd"):

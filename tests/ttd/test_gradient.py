@@ -105,6 +105,16 @@ def test_magnitudes_are_averaged_over_the_window_of_the_loss(loss):
     assert neighbour.item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("channel", ["mean", 1])
+@pytest.mark.parametrize("loss", ["mse", "structure"])
+def test_magnitudes_of_half_precision_are_single(loss, channel):
+    gradients = torch.rand(1, 2, 3, 12, 13).bfloat16()
+    with torch.autocast("cpu"):
+        found = gradient_magnitude((gradients,), (12, 13), channel, loss)
+    assert found.dtype == torch.float32
+    assert_close(found, gradient_magnitude((gradients.float(),), (12, 13), channel, loss))
+
+
 def test_a_channel_that_is_not_there_is_refused(network):
     dynamic = TestTimeDynamicFusion(network, "paper", basis="gradient", channel=3)
     with pytest.raises(InputError, match=r"ttd.channel is 3, .* channels 0 to 2"):
