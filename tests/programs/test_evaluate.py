@@ -141,12 +141,36 @@ def test_three_sources_and_a_ground_truth(tmp_path, run_evaluate):
     assert result["means"]["static"]["SCD"] is None  # defined for two sources
 
 
+AUTOMATIC_CHANNEL = ("--ttd.basis", "gradient", "--ttd.channel", "auto")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "colour"), [("mef", "auto"), ("mef", "rgb"), ("mff", "auto")])
-def test_ttd_costs_no_reference_scene_of_ours_and_gains_on_average(task, colour, run_evaluate):
+@pytest.mark.parametrize(
+    ("task", "argv"),
+    [
+        ("mef", ()),
+        ("mef", ("--data.colour", "rgb")),
+        ("mff", ()),
+        ("mef", AUTOMATIC_CHANNEL),
+        ("mff", AUTOMATIC_CHANNEL),
+    ],
+)
+def test_ttd_costs_no_reference_scene_of_ours_and_gains_on_average(task, argv, run_evaluate):
     """A scene on which nothing is to be gained may lose 0.05 dB, about what rounding costs."""
-    argv = ["--data.task", task, "--data.colour", colour, "--metrics.names", "[EN]"]
-    folder, _ = run_evaluate("--ttd", *argv, "--report", "false")
+    check_gains(run_evaluate, "--data.task", task, *argv)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["mef", "mff"])
+@pytest.mark.parametrize("rule", ["MAX", "MEAN", "SUM"])
+def test_nor_with_official_weights(rule, task, shared, run_evaluate):
+    checkpoint = shared / "weights" / "ifcnn" / f"IFCNN-{rule}.pth"
+    check_gains(run_evaluate, "--data.task", task, "--network.checkpoint", str(checkpoint))
+
+
+def check_gains(run_evaluate, *argv):
+    quick = ("--metrics.names", "[EN]", "--report", "false", "--theorem", "false")
+    folder, _ = run_evaluate("--ttd", *argv, *quick)
     with (folder / "per_image.csv").open() as file:
         lines = list(csv.DictReader(file))
     psnr = {(line["id"], line["row"]): float(line["PSNR_truth:paper"] or "nan") for line in lines}
