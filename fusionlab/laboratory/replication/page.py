@@ -70,12 +70,13 @@ def page(published: Published, results: Results) -> str:
 def _criteria() -> str:
     return f"""## Criteria
 
-A **setting is recommended** by two questions, in this order:
+A **setting is recommended** by three questions, in this order:
 
 1. Ground truth: on reference data no image may lose more than {LARGEST_LOSS:.2f} dB of PSNR against
    the static network, and the mean over the images of each data set must rise.
 2. Of those that pass, the one that improves the largest share of the paper's metrics, over the data
    sets without reference, with the whole 95 % interval beyond 0.
+3. Of equal shares, the one that gains more PSNR.
 
 A **published difference** (TTD minus static) **is replicated** in a metric if the 95 % interval of
 the measured one lies on the published side of 0 (sign) and contains the published value, give or

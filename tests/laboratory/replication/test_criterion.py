@@ -40,3 +40,8 @@ def test_recommended_is_the_best_of_those_that_pass():
     data = outcome(FLAT, {"a": [0.0] * 3, "b": [0.1, 0.2, 0.3], "c": [1.0, 2.0, 3.0]})
     assert recommended([truth], [data]) == "b"
     assert recommended([outcome({"a": [-1.0] * 3}, FLAT)], [data]) is None
+
+
+def test_of_equal_shares_the_one_nearer_to_the_truth_is_recommended():
+    truth = outcome({"a": [0.1] * 3, "b": [0.2] * 3, "c": [0.1] * 3}, FLAT)
+    assert recommended([truth], [outcome(FLAT, FLAT)]) == "b"
