@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.figures.corruptions import SEVERITIES
+from fusionlab.figures.corruptions import SEVERITIES, corrupt
 from fusionlab.figures.probes import Box, dominability_under, masked_dominability
 from fusionlab.laboratory.replication.measure import Measurement
 from fusionlab.laboratory.replication.places import Weights, at, place
@@ -20,6 +21,7 @@ from fusionlab.ttd import TestTimeDynamicFusion
 LARGEST = 192  # pixels a side; of larger images the middle is probed
 BOX = (0.25, 0.25, 0.75, 0.75)  # what is masked: left, top, right, bottom
 VISIBLE = 0  # index of the visible image among the sources
+FADING = "contrast"  # the corruption that takes contrast
 
 
 class Probed(NamedTuple):
@@ -45,6 +47,12 @@ def masked(source: int) -> str:
 def faded(severity: float) -> str:
     """Name of the probe that takes contrast from the visible image: its mean RD everywhere."""
     return f"contrast {severity:g}"
+
+
+def contrast_left() -> float:
+    """Share of its contrast that the last severity leaves to an image, in [0, 1]."""
+    faintest = corrupt(torch.tensor([[[0.0, 1.0]]]), FADING, SEVERITIES[-1])
+    return float(faintest.max() - faintest.min())
 
 
 def probe(
@@ -86,7 +94,7 @@ def _probes(
     box = Box.within(BOX, *sources.shape[-2:])
     for source in range(len(sources)):
         yield masked(source), masked_dominability(dynamic, sources, source, box).inside
-    means = dominability_under(dynamic, [(sources, VISIBLE)], "contrast").per_image[0]
+    means = dominability_under(dynamic, [(sources, VISIBLE)], FADING).per_image[0]
     for severity, mean in zip(SEVERITIES[1:], means[1:], strict=True):
         yield faded(severity), (float(means[0]), float(mean))
 

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from fusionlab.data.dataset import open_folder
+from fusionlab.figures.corruptions import CORRUPTIONS
 from fusionlab.figures.probes import Box, dominability, masked_dominability
 from fusionlab.laboratory.replication import dominability as module
-from fusionlab.laboratory.replication.dominability import Probed, faded, masked, probe
+from fusionlab.laboratory.replication.dominability import (
+    Probed,
+    contrast_left,
+    faded,
+    masked,
+    probe,
+)
 from fusionlab.laboratory.replication.measure import Measurement
 from fusionlab.laboratory.replication.page_day import day_part
 from fusionlab.laboratory.replication.page_dominability import (
@@ -132,6 +139,16 @@ def test_day_and_night_are_told_by_names(replicated):
     assert "TNO, IFCNN-MAX:" in text
     rd = results.dominability[0].values["paper"][faded(5)][:, 0]
     assert f"| paper | {rd[:2].mean():.4f} | {rd[2:].mean():.4f} | " in text
+
+
+def test_the_page_takes_from_the_probe_how_far_contrast_fades(replicated, monkeypatch):
+    results, _ = replicated
+    assert contrast_left() == pytest.approx(1 - 0.19 * 5)
+    monkeypatch.setitem(
+        CORRUPTIONS, "contrast", lambda image, severity: image * (1 - severity / 10)
+    )
+    text = " ".join(dominability_section(load_published(), results).split())
+    assert "fades in 5 steps to 50 %;" in text
 
 
 def test_days_alone_are_said_to_be_no_comparison(replicated):
