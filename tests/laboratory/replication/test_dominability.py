@@ -141,6 +141,15 @@ def test_day_and_night_are_told_by_names(replicated):
     assert f"| paper | {rd[:2].mean():.4f} | {rd[2:].mean():.4f} | " in text
 
 
+def test_a_letter_is_a_time_of_day_only_after_a_digit(replicated):
+    results, _ = replicated
+    ids = ["00537D", "1d", "00004N", "2n", "wood", "sun", "D", "N", "3D_", "4N.1"]
+    text = day_part(with_probed(results, [made({"a": 0.25})._replace(ids=ids)]))
+    assert "TNO, weights:" in text  # two of each are enough
+    text = day_part(with_probed(results, [made({"a": 0.25})._replace(ids=["1D", *ids[3:], "x"])]))
+    assert "TNO: 1 image by day, 1 by night" in text
+
+
 def test_the_page_takes_from_the_probe_how_far_contrast_fades(replicated, monkeypatch):
     results, _ = replicated
     assert contrast_left() == pytest.approx(1 - 0.19 * 5)
