@@ -67,6 +67,7 @@ def replicate(
     return Results(
         command=command(folders, files, limits),
         settings=SETTINGS,
+        probed=PROBED,
         truth=[scored(one, scene) for one in (*weights, own) for scene in scenes],
         data=[scored(one, dataset) for one in weights for dataset in data],
         noise=_noise(measurement, weights, data),

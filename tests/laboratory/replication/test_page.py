@@ -1,5 +1,6 @@
 import csv
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from fusionlab.laboratory.replication.claims import claims, noise_claims
 from fusionlab.laboratory.replication.page import page
 from fusionlab.laboratory.replication.published import load_published
+from fusionlab.laboratory.replication.settings import GRADIENT_OF_SSIM, PROBED, SETTINGS
 from fusionlab.report.table import number
 
 from .conftest import replicate_tiny
@@ -119,6 +121,25 @@ def test_values_are_kept(replicated, monkeypatch):
     first, second = (page(load_published(), one) for one in (results, again))
     kept = f"{again.kept} rows of values were kept from an earlier run."
     assert second.replace(kept, "") == first
+
+
+def test_every_setting_that_has_a_row_is_defined(replicated):
+    results, _ = replicated
+    measured = (*results.data, *results.truth, *results.noise, *results.times)
+    labels = {label for one in measured for label in one.outcome.settings}
+    labels |= {label for one in results.dominability for label in one.values}
+    listed = page(load_published(), results).rpartition("Settings:\n\n")[2].splitlines()
+    assert [line.partition(": ")[0] for line in listed if line] == [
+        f"- {label}" for label in {**SETTINGS, **PROBED}
+    ]
+    assert labels <= {*SETTINGS, *PROBED}
+    assert GRADIENT_OF_SSIM in labels
+
+
+def test_settings_that_were_not_probed_are_not_listed(replicated):
+    results, _ = replicated
+    text = page(load_published(), replace(results, dominability=[]))
+    assert GRADIENT_OF_SSIM not in text
 
 
 def test_claims_know_other_data(replicated):
