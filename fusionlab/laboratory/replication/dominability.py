@@ -13,7 +13,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.figures.corruptions import SEVERITIES, corrupt
 from fusionlab.figures.probes import Box, dominability_under, masked_dominability
 from fusionlab.laboratory.replication.measure import Measurement
-from fusionlab.laboratory.replication.places import Weights, at, place
+from fusionlab.laboratory.replication.places import Weights, at, place, setting_place
 from fusionlab.laboratory.replication.settings import default_label
 from fusionlab.settings import TTD
 from fusionlab.ttd import TestTimeDynamicFusion
@@ -73,16 +73,18 @@ def probe(
     key = place(weights, network, dataset)
     default = default_label(network.takes_largest)
     values = {}
-    for label, ttd in {**settings, default: TTD()}.items():
+    for label, ttd in {**settings, default: TTD().resolved(network.takes_largest)}.items():
         dynamic = TestTimeDynamicFusion(network, **ttd.choices())
-        done = at(measurement.dominability, (*key, label))
+        kept = (*key, setting_place(label, ttd))
+        done = at(measurement.dominability, kept)
         for index, id_ in enumerate(dataset.ids):
             if (id_, faded(SEVERITIES[-1])) in done:  # the last of its probes
+                measurement.kept += sum(id_ == own for own, _ in done)
                 continue
             found = _probes(dynamic, _middle(dataset[index]["sources"]))
-            rows = [((*key, label, id_, name), pair) for name, pair in found]
+            rows = [((*kept, id_, name), pair) for name, pair in found]
             measurement.dominability.append_all(rows)
-        values[label] = _arrays(at(measurement.dominability, (*key, label)), dataset.ids)
+        values[label] = _arrays(at(measurement.dominability, kept), dataset.ids)
     rule, names = str(network.options["rule"]), dataset.source_names[0]
     return Probed(weights.name, rule, default, dataset.name, dataset.ids, names, values)
 

@@ -28,7 +28,7 @@ class Results:
         data_hashes: SHA-256 of the images used, by data set.
         weight_hashes: SHA-256 by checkpoint.
         provenance: Versions and commit.
-        kept: Rows of values that an earlier run had computed.
+        kept: Rows of these values that an earlier run had computed.
     """
 
     command: str

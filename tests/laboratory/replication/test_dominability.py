@@ -22,9 +22,9 @@ from fusionlab.laboratory.replication.page_dominability import (
     dominability_summary,
     mask_table,
 )
-from fusionlab.laboratory.replication.places import Weights
+from fusionlab.laboratory.replication.places import Weights, setting_place
 from fusionlab.laboratory.replication.published import load_published
-from fusionlab.laboratory.replication.settings import PROBED
+from fusionlab.laboratory.replication.settings import PROBED, SETTINGS
 from fusionlab.networks import IFCNN
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.settings import Data
@@ -33,6 +33,7 @@ from fusionlab.ttd import TestTimeDynamicFusion
 from ..conftest import write_pairs
 
 OWN = Weights(BUNDLED, BUNDLED)
+AUTHORS = PROBED["authors"]
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def pairs(tmp_path):
 
 
 def test_probes_are_those_of_the_figures(tmp_path, pairs):
-    settings = {"authors": PROBED["authors"]}
+    settings = {"authors": AUTHORS}
     found = probe(Measurement(tmp_path / "values"), OWN, pairs, settings)
     assert found.sources == ("vi", "ir")
     assert list(found.values) == ["authors", found.default]
@@ -60,7 +61,7 @@ def test_probes_are_those_of_the_figures(tmp_path, pairs):
 
 def test_the_middle_of_a_large_image_is_probed(tmp_path, pairs, monkeypatch):
     monkeypatch.setattr(module, "LARGEST", 8)
-    found = probe(Measurement(tmp_path / "values"), OWN, pairs, {"authors": PROBED["authors"]})
+    found = probe(Measurement(tmp_path / "values"), OWN, pairs, {"authors": AUTHORS})
     dynamic = TestTimeDynamicFusion(OWN.network(pairs), "authors")
     middle = pairs[0]["sources"][..., 2:10, 4:12]
     whole = dominability(dynamic, middle)[0].mean().item()
@@ -68,20 +69,31 @@ def test_the_middle_of_a_large_image_is_probed(tmp_path, pairs, monkeypatch):
 
 
 def test_probes_are_kept_and_go_on(tmp_path, pairs, monkeypatch):
-    settings = {"authors": PROBED["authors"]}
+    settings = {"authors": AUTHORS}
     first = probe(Measurement(tmp_path / "values"), OWN, pairs, settings)
-    path = tmp_path / "values" / "dominability.csv"
+    path, kept = tmp_path / "values" / "dominability.csv", setting_place("authors", AUTHORS)
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if f"authors,{pairs.ids[1]}," not in line))
+    path.write_text("".join(line for line in lines if f"{kept},{pairs.ids[1]}," not in line))
     probed = []
     monkeypatch.setattr(
         module, "masked_dominability", lambda *a: probed.append(a) or masked_dominability(*a)
     )
-    again = probe(Measurement(tmp_path / "values"), OWN, pairs, settings)
+    measurement = Measurement(tmp_path / "values")
+    again = probe(measurement, OWN, pairs, settings)
     assert len(probed) == 2  # two sources of one image at one setting
+    assert measurement.kept == 3 * (2 + 5)  # of 2x2 images and settings; masks and severities
     for label, probes in first.values.items():
         for name, values in probes.items():
             assert again.values[label][name] == pytest.approx(values)
+
+
+def test_the_default_is_kept_under_its_definition(tmp_path, pairs):
+    measurement = Measurement(tmp_path / "values")
+    found = probe(measurement, OWN, pairs, {})
+    places = {
+        kept for _, _, kept, _, _ in measurement.dominability.values()
+    }  # weights, data, setting
+    assert places == {setting_place(found.default, SETTINGS[found.default])}
 
 
 def made(after: dict[str, float], count: int = 10, default: str = "b") -> Probed:

@@ -1,5 +1,6 @@
 import csv
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from fusionlab.laboratory.replication.claims import claims, noise_claims
 from fusionlab.laboratory.replication.page import page
+from fusionlab.laboratory.replication.places import setting_places
 from fusionlab.laboratory.replication.published import load_published
 from fusionlab.laboratory.replication.settings import GRADIENT_OF_SSIM, PROBED, SETTINGS
 from fusionlab.report.table import number
@@ -30,7 +32,7 @@ def test_a_line_of_the_page_is_worked_out_from_the_values_per_image(replicated):
                     if line["setting"] == setting and line["data"].startswith("MRI-CT ")
                 ]
             )
-            for setting in ("static", "paper")
+            for setting in setting_places({"paper": SETTINGS["paper"]}).values()
         ]
         static, ttd = map(number, means)
         difference = number(means[1] - means[0], signed=True)
@@ -121,6 +123,24 @@ def test_values_are_kept(replicated, monkeypatch):
     first, second = (page(load_published(), one) for one in (results, again))
     kept = f"{again.kept} rows of values were kept from an earlier run."
     assert second.replace(kept, "") == first
+
+
+def test_values_that_this_run_does_not_use_are_not_counted(replicated, tmp_path):
+    _, root = replicated
+    for folder in ("medical", "infrared", "truth"):
+        (tmp_path / folder).symlink_to(root / folder)
+    shutil.copytree(root / "values", tmp_path / "values")
+    for path in (tmp_path / "values").iterdir():
+        with path.open(newline="", encoding="utf-8") as file:
+            heading, *rows = csv.reader(file)
+        weights, data, setting = (heading.index(one) for one in ("weights", "data", "setting"))
+        with path.open("a", newline="", encoding="utf-8") as file:
+            for place, other in ((weights, "IFCNN-MAX 0"), (data, "TNO 0"), (setting, "paper 0")):
+                stale = ([*one[:place], other, *one[place + 1 :]] for one in rows)
+                csv.writer(file).writerows(stale)
+    again, unchanged = replicate_tiny(tmp_path), replicate_tiny(root)
+    assert again.kept == unchanged.kept > 0
+    assert page(load_published(), again) == page(load_published(), unchanged)
 
 
 def test_every_setting_that_has_a_row_is_defined(replicated):
