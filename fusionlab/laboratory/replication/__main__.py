@@ -53,7 +53,8 @@ def new_parser() -> Parser:
         "--values",
         default="runs/replication",
         metavar="DIR",
-        help="folder that keeps values per image, which are not computed again (%(default)s)",
+        help="folder that keeps values per image, which are not computed again while weights, "
+        "data and the setting's definition stay the same (%(default)s)",
     )
     parser.add_argument("-o", "--output", default="docs/replication.md", metavar="PAGE.md")
     return parser

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.figures.corruptions import SEVERITIES
+from fusionlab.figures.corruptions import SEVERITIES, corrupt
 from fusionlab.figures.probes import Box, dominability_under, masked_dominability
 from fusionlab.laboratory.replication.measure import Measurement
-from fusionlab.laboratory.replication.places import Weights, at, place
+from fusionlab.laboratory.replication.places import Weights, at, place, setting_place
 from fusionlab.laboratory.replication.settings import default_label
 from fusionlab.settings import TTD
 from fusionlab.ttd import TestTimeDynamicFusion
@@ -20,6 +21,7 @@ from fusionlab.ttd import TestTimeDynamicFusion
 LARGEST = 192  # pixels a side; of larger images the middle is probed
 BOX = (0.25, 0.25, 0.75, 0.75)  # what is masked: left, top, right, bottom
 VISIBLE = 0  # index of the visible image among the sources
+FADING = "contrast"  # the corruption that takes contrast
 
 
 class Probed(NamedTuple):
@@ -47,6 +49,12 @@ def faded(severity: float) -> str:
     return f"contrast {severity:g}"
 
 
+def contrast_left() -> float:
+    """Share of its contrast that the last severity leaves to an image, in [0, 1]."""
+    faintest = corrupt(torch.tensor([[[0.0, 1.0]]]), FADING, SEVERITIES[-1])
+    return float(faintest.max() - faintest.min())
+
+
 def probe(
     measurement: Measurement,
     weights: Weights,
@@ -65,16 +73,18 @@ def probe(
     key = place(weights, network, dataset)
     default = default_label(network.takes_largest)
     values = {}
-    for label, ttd in {**settings, default: TTD()}.items():
+    for label, ttd in {**settings, default: TTD().resolved(network.takes_largest)}.items():
         dynamic = TestTimeDynamicFusion(network, **ttd.choices())
-        done = at(measurement.dominability, (*key, label))
+        kept = (*key, setting_place(label, ttd))
+        done = at(measurement.dominability, kept)
         for index, id_ in enumerate(dataset.ids):
             if (id_, faded(SEVERITIES[-1])) in done:  # the last of its probes
+                measurement.kept += sum(id_ == own for own, _ in done)
                 continue
             found = _probes(dynamic, _middle(dataset[index]["sources"]))
-            rows = [((*key, label, id_, name), pair) for name, pair in found]
+            rows = [((*kept, id_, name), pair) for name, pair in found]
             measurement.dominability.append_all(rows)
-        values[label] = _arrays(at(measurement.dominability, (*key, label)), dataset.ids)
+        values[label] = _arrays(at(measurement.dominability, kept), dataset.ids)
     rule, names = str(network.options["rule"]), dataset.source_names[0]
     return Probed(weights.name, rule, default, dataset.name, dataset.ids, names, values)
 
@@ -86,7 +96,7 @@ def _probes(
     box = Box.within(BOX, *sources.shape[-2:])
     for source in range(len(sources)):
         yield masked(source), masked_dominability(dynamic, sources, source, box).inside
-    means = dominability_under(dynamic, [(sources, VISIBLE)], "contrast").per_image[0]
+    means = dominability_under(dynamic, [(sources, VISIBLE)], FADING).per_image[0]
     for severity, mean in zip(SEVERITIES[1:], means[1:], strict=True):
         yield faded(severity), (float(means[0]), float(mean))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +12,17 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.laboratory.conditions import PartialDataset, with_parameter_noise
 from fusionlab.laboratory.outcome import Measure, Outcome
-from fusionlab.laboratory.replication.places import KEY, NOISE_KEY, RD_KEY, Weights, at, place
+from fusionlab.laboratory.replication.places import (
+    KEY,
+    NOISE_KEY,
+    RD_KEY,
+    Weights,
+    at_settings,
+    place,
+    setting_places,
+)
 from fusionlab.laboratory.replication.settings import default_label
-from fusionlab.laboratory.sweep import STATIC, Scorer, sweep
+from fusionlab.laboratory.sweep import STATIC, Row, Scorer, sweep
 from fusionlab.laboratory.times import TIMES, times
 from fusionlab.metrics import open_metrics
 from fusionlab.networks import FusionNetwork
@@ -40,6 +48,8 @@ class Measured(NamedTuple):
 class Measurement:
     """Measures; values of images that the folder has are not computed again.
 
+    ``kept`` counts the rows of these values that were used so far.
+
     Args:
         folder: Where they are kept; made if there is none.
 
@@ -63,8 +73,7 @@ class Measurement:
         self.noise = RowFile(folder / "noise.csv", NOISE_KEY, names)
         self.times = RowFile(folder / "times.csv", KEY, [one.name for one in TIMES])
         self.dominability = RowFile(folder / "dominability.csv", RD_KEY, ("before", "after"))
-        files = (self.scores, self.noise, self.times, self.dominability)
-        self.kept = sum(len(one.keys()) for one in files)
+        self.kept = 0
 
     def score(
         self, weights: Weights, dataset: FusionDataset, settings: Mapping[str, TTD]
@@ -72,9 +81,9 @@ class Measurement:
         """Every setting on every image, by the metrics."""
         network = weights.network(dataset)
         key = place(weights, network, dataset)
-        done = at(self.scores, key)
-        for row in sweep(network, dataset, settings, self.scorer, done=done):
-            self.scores.append((*key, row.id, row.setting), row.values)
+        done = self._done(self.scores, key, dataset.ids, settings)
+        found = sweep(network, dataset, settings, self.scorer, done=done)
+        _append(self.scores, key, settings, found)
         values = _arrays(self.scores, key, dataset.ids, settings)
         return _measured(weights, network, dataset, self.measures, values, 0.0)
 
@@ -93,12 +102,12 @@ class Measurement:
         """
         network = weights.network(dataset)
         key = (*place(weights, network, dataset), f"{level:g}")
-        done = at(self.noise, key)
+        done = self._done(self.noise, key, dataset.ids, settings)
         for index in range(len(dataset)):
             image = PartialDataset(dataset, [index])
             noisy = with_parameter_noise(network, level, seed=index)
-            for row in sweep(noisy, image, settings, self.scorer, done=done):
-                self.noise.append((*key, row.id, row.setting), row.values)
+            found = sweep(noisy, image, settings, self.scorer, done=done)
+            _append(self.noise, key, settings, found)
         values = _arrays(self.noise, key, dataset.ids, settings)
         return _measured(weights, network, dataset, self.measures, values, level)
 
@@ -108,17 +117,34 @@ class Measurement:
         """The time of every setting on every image, as ratio to the static network's."""
         network = weights.network(dataset)
         key = place(weights, network, dataset)
-        done = at(self.times, key)
-        for row in times(network, dataset, settings, REPEATS, done=done):
-            self.times.append((*key, row.id, row.setting), row.values)
+        done = self._done(self.times, key, dataset.ids, settings)
+        found = times(network, dataset, settings, REPEATS, done=done)
+        _append(self.times, key, settings, found)
         values = _arrays(self.times, key, dataset.ids, settings)
         return _measured(weights, network, dataset, TIMES, values, 0.0)
+
+    def _done(
+        self, rows: RowFile, key: tuple[str, ...], ids: Sequence[str], settings: Mapping[str, TTD]
+    ) -> set[tuple[str, str]]:
+        """Ids and labels whose values are there already; they are counted."""
+        done = set(at_settings(rows, key, ids, settings))
+        self.kept += len(done)
+        return done
+
+
+def _append(
+    rows: RowFile, key: tuple[str, ...], settings: Mapping[str, TTD], found: Iterable[Row]
+) -> None:
+    """Bring each row to disk as it comes."""
+    kept_as = setting_places(settings)
+    for row in found:
+        rows.append((*key, row.id, kept_as[row.setting]), row.values)
 
 
 def _arrays(
     rows: RowFile, key: tuple[str, ...], ids: Sequence[str], settings: Mapping[str, TTD]
 ) -> dict[str, np.ndarray]:
-    found = at(rows, key)
+    found = at_settings(rows, key, ids, settings)
     return {label: np.array([found[id_, label] for id_ in ids]) for label in (STATIC, *settings)}
 
 

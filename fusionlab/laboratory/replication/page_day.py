@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from fusionlab.figures.corruptions import SEVERITIES
@@ -11,7 +13,7 @@ from fusionlab.laboratory.replication.results import Results
 from fusionlab.laboratory.replication.shares import HOLDS, REVERSED, UNDECIDED, day_minus_night
 from fusionlab.report.statistics import Comparison
 
-DAY, NIGHT = "D", "N"  # endings of MSRS's names
+DAY, NIGHT = "D", "N"  # endings of MSRS's names, after a number: 00537D, 00004N
 LEAST = 2  # images of each, for an interval
 
 
@@ -34,8 +36,8 @@ def day_part(results: Results) -> str:
             for data, (day, night) in counts.items()
         )
         return (
-            f"**Not measured**: it takes {LEAST} images of each, told by names that end in {DAY} "
-            f"and {NIGHT} as those of MSRS ({told})."
+            f"**Not measured**: it takes {LEAST} images of each, told by names that end in a "
+            f"digit and {DAY} or {NIGHT} as those of MSRS ({told})."
         )
     return "\n\n" + "\n\n".join(f"{one.data}, {one.weights}:\n\n{day_table(one)}" for one in found)
 
@@ -69,5 +71,8 @@ def _told(results: Results) -> list[Probed]:
 
 def _times(probed: Probed) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the images by day and by night, as their names end."""
-    endings = np.array([id_[-1].upper() for id_ in probed.ids])
-    return np.flatnonzero(endings == DAY), np.flatnonzero(endings == NIGHT)
+    day, night = (
+        [re.search(rf"[0-9]{ending}\Z", id_, re.IGNORECASE) is not None for id_ in probed.ids]
+        for ending in (DAY, NIGHT)
+    )
+    return np.flatnonzero(day), np.flatnonzero(night)

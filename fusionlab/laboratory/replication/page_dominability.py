@@ -13,6 +13,7 @@ from fusionlab.laboratory.replication.dominability import (
     LARGEST,
     VISIBLE,
     Probed,
+    contrast_left,
     faded,
     masked,
 )
@@ -71,8 +72,9 @@ the change is that of its own mean RD there.
 
 ### Contrast (Figure 7)
 
-{published.figures["7"]} The contrast of {visible} fades in {len(SEVERITIES) - 1} steps to 5 %;
-the change is that of its mean RD from none to the last. The verdict asks for the last step alone.
+{published.figures["7"]} The contrast of {visible} fades in {len(SEVERITIES) - 1} steps to
+{100 * contrast_left():.0f} %; the change is that of its mean RD from none to the last. The verdict
+asks for the last step alone.
 
 {_tables(results, contrast_table)}
 

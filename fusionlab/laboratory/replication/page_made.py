@@ -16,9 +16,10 @@ def made_section(results: Results) -> str:
         for name, count in counts.items()
     ]
     weights = [f"- {name}: SHA-256 {sha[:16]}" for name, sha in results.weight_hashes.items()]
+    probed = results.probed if results.dominability else {}
     settings = [
         f"- {label}: {', '.join(f'{name} {value}' for name, value in choices(ttd).items())}"
-        for label, ttd in results.settings.items()
+        for label, ttd in {**results.settings, **probed}.items()
     ]
     made = results.provenance
     versions = ", ".join(f"{name} {one}" for name, one in made["versions"].items())

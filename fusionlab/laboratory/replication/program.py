@@ -58,15 +58,16 @@ def replicate(
     hashes = {one.name: one.network(data[0]).checkpoint["sha256"] for one in (*weights, own)}
     measurement = Measurement(values)
     check_datasets(list(whole.values()), FusionMetrics(measurement.scorer.metrics))
-    kept = measurement.kept
 
     def scored(one: Weights, dataset: FusionDataset) -> Measured:
         note(f"{one.name} on {dataset.name}, {len(dataset)} images")
         return measurement.score(one, dataset, SETTINGS)
 
+    # in this order: kept rows are counted by what measures before
     return Results(
         command=command(folders, files, limits),
         settings=SETTINGS,
+        probed=PROBED,
         truth=[scored(one, scene) for one in (*weights, own) for scene in scenes],
         data=[scored(one, dataset) for one in weights for dataset in data],
         noise=_noise(measurement, weights, data),
@@ -76,7 +77,7 @@ def replicate(
         data_hashes={one.name: digest(one) for one in data},
         weight_hashes=hashes,
         provenance=provenance(),
-        kept=kept,
+        kept=measurement.kept,
     )
 
 

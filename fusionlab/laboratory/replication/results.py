@@ -18,6 +18,7 @@ class Results:
     Args:
         command: What made it, without paths.
         settings: TTD settings by label.
+        probed: Those whose RD is probed, besides the default.
         data: On data sets, by checkpoint.
         truth: On scenes with a ground truth, by checkpoint, the package's own too.
         noise: With noise on the parameters, by checkpoint, data set and level above 0.
@@ -27,11 +28,12 @@ class Results:
         data_hashes: SHA-256 of the images used, by data set.
         weight_hashes: SHA-256 by checkpoint.
         provenance: Versions and commit.
-        kept: Rows of values that an earlier run had computed.
+        kept: Rows of these values that an earlier run had computed.
     """
 
     command: str
     settings: Mapping[str, TTD]
+    probed: Mapping[str, TTD]
     data: Sequence[Measured]
     truth: Sequence[Measured]
     noise: Sequence[Measured]

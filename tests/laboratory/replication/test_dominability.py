@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 
 from fusionlab.data.dataset import open_folder
+from fusionlab.figures.corruptions import CORRUPTIONS
 from fusionlab.figures.probes import Box, dominability, masked_dominability
 from fusionlab.laboratory.replication import dominability as module
-from fusionlab.laboratory.replication.dominability import Probed, faded, masked, probe
+from fusionlab.laboratory.replication.dominability import (
+    Probed,
+    contrast_left,
+    faded,
+    masked,
+    probe,
+)
 from fusionlab.laboratory.replication.measure import Measurement
 from fusionlab.laboratory.replication.page_day import day_part
 from fusionlab.laboratory.replication.page_dominability import (
@@ -15,9 +22,9 @@ from fusionlab.laboratory.replication.page_dominability import (
     dominability_summary,
     mask_table,
 )
-from fusionlab.laboratory.replication.places import Weights
+from fusionlab.laboratory.replication.places import Weights, setting_place
 from fusionlab.laboratory.replication.published import load_published
-from fusionlab.laboratory.replication.settings import PROBED
+from fusionlab.laboratory.replication.settings import PROBED, SETTINGS
 from fusionlab.networks import IFCNN
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.settings import Data
@@ -26,6 +33,7 @@ from fusionlab.ttd import TestTimeDynamicFusion
 from ..conftest import write_pairs
 
 OWN = Weights(BUNDLED, BUNDLED)
+AUTHORS = PROBED["authors"]
 
 
 @pytest.fixture
@@ -36,7 +44,7 @@ def pairs(tmp_path):
 
 
 def test_probes_are_those_of_the_figures(tmp_path, pairs):
-    settings = {"authors": PROBED["authors"]}
+    settings = {"authors": AUTHORS}
     found = probe(Measurement(tmp_path / "values"), OWN, pairs, settings)
     assert found.sources == ("vi", "ir")
     assert list(found.values) == ["authors", found.default]
@@ -53,7 +61,7 @@ def test_probes_are_those_of_the_figures(tmp_path, pairs):
 
 def test_the_middle_of_a_large_image_is_probed(tmp_path, pairs, monkeypatch):
     monkeypatch.setattr(module, "LARGEST", 8)
-    found = probe(Measurement(tmp_path / "values"), OWN, pairs, {"authors": PROBED["authors"]})
+    found = probe(Measurement(tmp_path / "values"), OWN, pairs, {"authors": AUTHORS})
     dynamic = TestTimeDynamicFusion(OWN.network(pairs), "authors")
     middle = pairs[0]["sources"][..., 2:10, 4:12]
     whole = dominability(dynamic, middle)[0].mean().item()
@@ -61,20 +69,31 @@ def test_the_middle_of_a_large_image_is_probed(tmp_path, pairs, monkeypatch):
 
 
 def test_probes_are_kept_and_go_on(tmp_path, pairs, monkeypatch):
-    settings = {"authors": PROBED["authors"]}
+    settings = {"authors": AUTHORS}
     first = probe(Measurement(tmp_path / "values"), OWN, pairs, settings)
-    path = tmp_path / "values" / "dominability.csv"
+    path, kept = tmp_path / "values" / "dominability.csv", setting_place("authors", AUTHORS)
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if f"authors,{pairs.ids[1]}," not in line))
+    path.write_text("".join(line for line in lines if f"{kept},{pairs.ids[1]}," not in line))
     probed = []
     monkeypatch.setattr(
         module, "masked_dominability", lambda *a: probed.append(a) or masked_dominability(*a)
     )
-    again = probe(Measurement(tmp_path / "values"), OWN, pairs, settings)
+    measurement = Measurement(tmp_path / "values")
+    again = probe(measurement, OWN, pairs, settings)
     assert len(probed) == 2  # two sources of one image at one setting
+    assert measurement.kept == 3 * (2 + 5)  # of 2x2 images and settings; masks and severities
     for label, probes in first.values.items():
         for name, values in probes.items():
             assert again.values[label][name] == pytest.approx(values)
+
+
+def test_the_default_is_kept_under_its_definition(tmp_path, pairs):
+    measurement = Measurement(tmp_path / "values")
+    found = probe(measurement, OWN, pairs, {})
+    places = {
+        kept for _, _, kept, _, _ in measurement.dominability.values()
+    }  # weights, data, setting
+    assert places == {setting_place(found.default, SETTINGS[found.default])}
 
 
 def made(after: dict[str, float], count: int = 10, default: str = "b") -> Probed:
@@ -132,6 +151,25 @@ def test_day_and_night_are_told_by_names(replicated):
     assert "TNO, IFCNN-MAX:" in text
     rd = results.dominability[0].values["paper"][faded(5)][:, 0]
     assert f"| paper | {rd[:2].mean():.4f} | {rd[2:].mean():.4f} | " in text
+
+
+def test_a_letter_is_a_time_of_day_only_after_a_digit(replicated):
+    results, _ = replicated
+    ids = ["00537D", "1d", "00004N", "2n", "wood", "sun", "D", "N", "3D_", "4N.1"]
+    text = day_part(with_probed(results, [made({"a": 0.25})._replace(ids=ids)]))
+    assert "TNO, weights:" in text  # two of each are enough
+    text = day_part(with_probed(results, [made({"a": 0.25})._replace(ids=["1D", *ids[3:], "x"])]))
+    assert "TNO: 1 image by day, 1 by night" in text
+
+
+def test_the_page_takes_from_the_probe_how_far_contrast_fades(replicated, monkeypatch):
+    results, _ = replicated
+    assert contrast_left() == pytest.approx(1 - 0.19 * 5)
+    monkeypatch.setitem(
+        CORRUPTIONS, "contrast", lambda image, severity: image * (1 - severity / 10)
+    )
+    text = " ".join(dominability_section(load_published(), results).split())
+    assert "fades in 5 steps to 50 %;" in text
 
 
 def test_days_alone_are_said_to_be_no_comparison(replicated):

@@ -10,7 +10,7 @@ from fusionlab.laboratory.outcome import Measure, Outcome
 from fusionlab.laboratory.replication.claims import Claim, noise_claims
 from fusionlab.laboratory.replication.measure import Measured, Measurement
 from fusionlab.laboratory.replication.page_noise import growth, noise_section, noise_summary
-from fusionlab.laboratory.replication.places import Weights
+from fusionlab.laboratory.replication.places import Weights, setting_places
 from fusionlab.laboratory.replication.published import load_published
 from fusionlab.laboratory.replication.settings import SETTINGS
 from fusionlab.laboratory.sweep import sweep
@@ -48,7 +48,7 @@ def test_the_short_table_is_worked_out_from_the_values_per_image(replicated):
         lines = [line for line in csv.DictReader(file) if line["level"] == "0.5"]
     means = [
         np.mean([float(line["SD"]) for line in lines if line["setting"] == setting])
-        for setting in ("static", "paper")
+        for setting in setting_places(PAPER).values()
     ]
     text = noise_section(load_published(), results)
     row = next(line for line in text.splitlines() if line.startswith("| 0.5 |"))

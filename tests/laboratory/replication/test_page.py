@@ -1,12 +1,16 @@
 import csv
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fusionlab.laboratory.replication.claims import claims, noise_claims
 from fusionlab.laboratory.replication.page import page
+from fusionlab.laboratory.replication.places import setting_places
 from fusionlab.laboratory.replication.published import load_published
+from fusionlab.laboratory.replication.settings import GRADIENT_OF_SSIM, PROBED, SETTINGS
 from fusionlab.report.table import number
 
 from .conftest import replicate_tiny
@@ -28,7 +32,7 @@ def test_a_line_of_the_page_is_worked_out_from_the_values_per_image(replicated):
                     if line["setting"] == setting and line["data"].startswith("MRI-CT ")
                 ]
             )
-            for setting in ("static", "paper")
+            for setting in setting_places({"paper": SETTINGS["paper"]}).values()
         ]
         static, ttd = map(number, means)
         difference = number(means[1] - means[0], signed=True)
@@ -119,6 +123,43 @@ def test_values_are_kept(replicated, monkeypatch):
     first, second = (page(load_published(), one) for one in (results, again))
     kept = f"{again.kept} rows of values were kept from an earlier run."
     assert second.replace(kept, "") == first
+
+
+def test_values_that_this_run_does_not_use_are_not_counted(replicated, tmp_path):
+    _, root = replicated
+    for folder in ("medical", "infrared", "truth"):
+        (tmp_path / folder).symlink_to(root / folder)
+    shutil.copytree(root / "values", tmp_path / "values")
+    for path in (tmp_path / "values").iterdir():
+        with path.open(newline="", encoding="utf-8") as file:
+            heading, *rows = csv.reader(file)
+        weights, data, setting = (heading.index(one) for one in ("weights", "data", "setting"))
+        with path.open("a", newline="", encoding="utf-8") as file:
+            for place, other in ((weights, "IFCNN-MAX 0"), (data, "TNO 0"), (setting, "paper 0")):
+                stale = ([*one[:place], other, *one[place + 1 :]] for one in rows)
+                csv.writer(file).writerows(stale)
+    again, unchanged = replicate_tiny(tmp_path), replicate_tiny(root)
+    assert again.kept == unchanged.kept > 0
+    assert page(load_published(), again) == page(load_published(), unchanged)
+
+
+def test_every_setting_that_has_a_row_is_defined(replicated):
+    results, _ = replicated
+    measured = (*results.data, *results.truth, *results.noise, *results.times)
+    labels = {label for one in measured for label in one.outcome.settings}
+    labels |= {label for one in results.dominability for label in one.values}
+    listed = page(load_published(), results).rpartition("Settings:\n\n")[2].splitlines()
+    assert [line.partition(": ")[0] for line in listed if line] == [
+        f"- {label}" for label in {**SETTINGS, **PROBED}
+    ]
+    assert labels <= {*SETTINGS, *PROBED}
+    assert GRADIENT_OF_SSIM in labels
+
+
+def test_settings_that_were_not_probed_are_not_listed(replicated):
+    results, _ = replicated
+    text = page(load_published(), replace(results, dominability=[]))
+    assert GRADIENT_OF_SSIM not in text
 
 
 def test_claims_know_other_data(replicated):
