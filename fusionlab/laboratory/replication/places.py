@@ -14,7 +14,7 @@ from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.report.rows import RowFile
 from fusionlab.settings import TTD
-from fusionlab.ttd.dominability import SIGMA, WINDOW
+from fusionlab.ttd.similarity import SIGMA, WINDOW
 from fusionlab.ttd.temperature import FACTOR
 
 PLACE = ("weights", "data")
