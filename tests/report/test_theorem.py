@@ -87,7 +87,7 @@ def test_the_convention_says_what_is_shown_and_what_is_not():
     assert "leaves out the constant" in paper
     assert "truth" not in paper
     assert "comparing the fused image" not in paper
-    ours = theorem_convention(asdict(TTD().resolved(True)), with_truth=True)
+    ours = theorem_convention(asdict(TTD(loss="ssim").resolved(True)), with_truth=True)
     assert "as a share, for weights of peak do not sum to 1" in ours
     assert "comparing the fused image" in ours
     assert "convex (ssim is not)" in ours
