@@ -37,8 +37,8 @@ OF_IMAGE = (
     "static_truth_bound",
     "dynamic_truth_bound",
 )
-"""Σ Cov(ω, ℓ) of an image and whether it is negative, 1 or 0; GEB and whether Eq. 5 holds, 1 or 0;
-where there is a truth the errors, Eq. 4's left sides, and GEB against it."""
+"""Σ Cov(ω, ℓ) of an image and whether it is negative, 1 or 0; GEB and whether Eq. 5 holds, 1 or 0
+(NaN where GEB is); where there is a truth the errors, Eq. 4's left sides, and GEB against it."""
 
 COLUMNS = (*OF_SOURCE, *OF_IMAGE)  # of a line, see TheoremValues.lines
 
@@ -202,16 +202,20 @@ def _check_against(against: AgainstTruth, weights: Tensor) -> None:
 
 
 def _sides(bound: Bound) -> dict[str, list[float]]:
-    """Eq. 4 of one image: by value, of all sources or of the image."""
+    """Eq. 4 of one image: by value, of all sources or of the image; NaN if undefined."""
+
+    def claim(holds: Tensor) -> list[float]:
+        return holds.to(bound.dynamic).where(~bound.dynamic.isnan(), torch.nan).tolist()
+
     return {
         "weight": bound.weights[0].tolist(),
         "loss": bound.losses[0].tolist(),
         "covariance": bound.covariances[0].tolist(),
         "covariance_sum": bound.covariances.sum(1).tolist(),
-        "covariance_is_negative": bound.covariance_is_negative.tolist(),
+        "covariance_is_negative": claim(bound.covariance_is_negative),
         "static_bound": bound.static.tolist(),
         "dynamic_bound": bound.dynamic.tolist(),
-        "dynamic_is_lower": bound.dynamic_is_lower.tolist(),
+        "dynamic_is_lower": claim(bound.dynamic_is_lower),
     }
 
 

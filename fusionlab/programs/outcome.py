@@ -15,7 +15,7 @@ from fusionlab.programs.provenance import provenance
 from fusionlab.report.results import plain, summary, ttd_line, write_json, write_per_image
 from fusionlab.report.run import PER_IMAGE, SUMMARY, THEOREM
 from fusionlab.report.table import tables
-from fusionlab.report.theorem import means, theorem_convention, theorem_line, write_theorem
+from fusionlab.report.theorem import theorem_convention, theorem_line, write_theorem
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import Scores
 
@@ -96,4 +96,4 @@ def show(module: FusionModule, evaluated: Evaluated) -> None:
         for table in tables(title, name, scores):
             console.print(table)
         if scores.theorem is not None:
-            print(theorem_line(means(scores.theorem), count))
+            print(theorem_line(scores.theorem))

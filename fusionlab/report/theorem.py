@@ -54,20 +54,18 @@ def means(theorem: TheoremScores) -> dict[str, Any]:
     return {"sources": sources, **{value: found[value] for value in OF_IMAGE if value in found}}
 
 
-def theorem_line(found: dict[str, Any], images: int) -> str:
-    """Whether Eq. 5 holds, and the covariances, in 80 columns.
-
-    Args:
-        found: What :func:`means` gave.
-        images: Number of images.
-    """
-    holds = f"theorem: Eq. 5 holds on {round(images * found['dynamic_is_lower'])} of {images} image"
-    sources = found["sources"].items()
+def theorem_line(theorem: TheoremScores) -> str:
+    """On how many images with a GEB Eq. 5 holds, and the covariances, in 80 columns."""
+    place = COLUMNS.index("dynamic_is_lower")
+    known = [next(iter(found.values()))[place] for found in theorem.lines.values()]
+    known = [is_lower for is_lower in known if not math.isnan(is_lower)]
+    images = "1 image" if len(known) == 1 else f"{len(known)} images"
     pairs = (
         f"{small(one.get('covariance', math.nan))} ({name})".replace(" ", NO_BREAK)
-        for name, one in sources
+        for name, one in means(theorem)["sources"].items()
     )
-    text = f"{holds}{'' if images == 1 else 's'}; Cov(ω,{NO_BREAK}ℓ){NO_BREAK}{', '.join(pairs)}"
+    holds = f"theorem: Eq. 5 holds on {sum(known):.0f} of {images}"
+    text = f"{holds}; Cov(ω,{NO_BREAK}ℓ){NO_BREAK}{', '.join(pairs)}"
     lines = fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return lines.replace(NO_BREAK, " ")
 

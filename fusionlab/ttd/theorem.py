@@ -67,11 +67,11 @@ def weight_shares(weights: Tensor) -> Tensor:
         weights: ω ≥ 0, (B, M, 1, H, W).
 
     Returns:
-        The same shape; 1/M where all weights of a pixel are 0.
+        The same shape; 1/M where all weights of a pixel are 0, NaN where one of them is.
     """
     total = weights.sum(1, keepdim=True)
-    shares = weights / total.where(total > 0, 1)
-    return shares.where(total > 0, 1 / weights.shape[1])
+    is_zero = total == 0  # not of NaN, which stays
+    return (weights / total).masked_fill(is_zero, 1 / weights.shape[1])
 
 
 def generalisation_bound(weights: Tensor, losses: Tensor) -> Bound:

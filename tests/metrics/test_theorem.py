@@ -153,6 +153,17 @@ def test_without_a_truth_nothing_is_said_of_it(maps):
     }
 
 
+def test_an_image_without_a_bound_claims_nothing_and_counts_in_no_mean(maps):
+    weights, losses = maps
+    theorem = TheoremValues(NAMES)
+    theorem.update(weights.index_fill(0, torch.tensor(1), torch.nan), losses)
+    found = dict(zip(theorem.names, theorem.per_image()[1].unbind(1), strict=True))
+    for name in ("dynamic_bound", "dynamic_is_lower", "covariance_sum", "covariance_is_negative"):
+        assert found[name].isnan().tolist() == [False, True, False, False]
+    assert not found["static_bound"].isnan().any()
+    assert theorem.compute()["dynamic_is_lower"].item() == 1
+
+
 def test_lines_make_the_row_again(maps):
     theorem = TheoremValues(NAMES)
     weights, losses = (one[:1, :2] for one in maps)

@@ -81,6 +81,14 @@ def test_shares_by_hand():
     assert shares.flatten(2)[0].tolist() == [[0.25, 0.5, 0.25], [0.75, 0.5, 0.75]]
 
 
+def test_a_weight_that_is_nan_leaves_no_share_and_no_bound():
+    shares = weight_shares(maps([0.5, torch.nan, 0.0], [0.5, 0.25, 0.0]))
+    assert_close(shares, maps([0.5, torch.nan, 0.5], [0.5, torch.nan, 0.5]), equal_nan=True)
+    bound = generalisation_bound(shares, torch.rand_like(shares))
+    assert bound.dynamic.isnan()
+    assert not bound.static.isnan()
+
+
 def test_shares_of_peak_weights_are_the_softmax():
     losses = torch.rand(2, 3, 1, 4, 5)
     peak = relative_dominability(losses, 3.0, normalization="peak")
