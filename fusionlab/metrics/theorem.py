@@ -62,9 +62,11 @@ class TheoremValues(PerImageValues):
     """Covariances of weights and losses, and both sides of Eq. 4, of every image seen.
 
     Convention: moments over the pixels of one image, in double precision; the bounds lack the
-    constant of Eq. 4, so an error may exceed them, but for those against the truth, which lack
-    nothing. Weights enter as shares ω/Σω: with the normalizations ``peak`` and ``none`` they do not
-    sum to 1. Means over the images do not depend on batch size, order or number of processes.
+    constant of Eq. 4, so an error may exceed them. Those against the truth lack nothing; no error
+    exceeds them if the loss is convex (l1, mse), the rule the mean and the decoder linear. Weights
+    enter as shares ω/Σω: with the normalizations ``peak`` and ``none`` they do not sum to 1, and
+    the bounds are of the shares, not of what was fused. Means over the images do not depend on
+    batch size, order or number of processes.
 
         theorem = TheoremValues(["vi", "ir"])
         theorem.update(result.weights, result.losses)  # of TTD that compares the components

@@ -83,26 +83,32 @@ def theorem_convention(ttd: dict[str, Any], with_truth: bool) -> str:
         with_truth: Whether there is a ground truth.
     """
     loss = "l1" if ttd["loss"] == "objective" else ttd["loss"]
-    is_share = ttd["normalization"] in ("peak", "none")
+    applied = ttd["normalization"]
+    is_share = applied in ("peak", "none")
     said = [
-        f"ω is RD, as a share, for weights of {ttd['normalization']} do not sum to 1."
+        f"ω is RD, as a share, for weights of {applied} do not sum to 1."
         if is_share
         else "ω is RD.",
-        f"ℓ is the {loss} loss of each source's component, the network on it alone"
-        + (
-            "; RD itself was made by comparing the fused image."
-            if ttd["compare"] == "fused"
-            else "."
-        ),
+        f"ℓ is the {loss} loss of each source's component, the network on it alone, against that"
+        f" source{_made_from(ttd)}.",
         "E and Cov are over the pixels of an image.",
         "GEB leaves out the constant of Eq. 4, which is the same for static and dynamic weights:"
         " it tells whether Eq. 5 holds, but an error may exceed it.",
     ]
     if with_truth:
         convex = "" if loss in ("l1", "mse") else f" ({loss} is not)"
+        shares = f" That GEB is of the shares, not of what {applied} fused." if is_share else ""
         said.append(
             "To the truth, in luma: the components are held against the ground truth and nothing"
-            f" is left out. There no error exceeds GEB if the loss is convex{convex} and the"
-            " network is linear, pixel by pixel, behind its encoder (none here is)."
+            f" is left out. There no error exceeds GEB if the loss is convex{convex}, the rule the"
+            " mean, and the network linear, pixel by pixel, behind its encoder (none here is)."
+            + shares
         )
     return " ".join(said)
+
+
+def _made_from(ttd: dict[str, Any]) -> str:
+    """What RD was made from, unless it is ℓ."""
+    if ttd["basis"] == "gradient":
+        return "; RD itself was made from gradients"
+    return "; RD itself was made by comparing the fused image" if ttd["compare"] == "fused" else ""

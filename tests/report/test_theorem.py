@@ -88,15 +88,39 @@ def test_two_digits_that_count(value, text):
     assert small(value) == text
 
 
+def convention(with_truth=False, **settings):
+    return theorem_convention(asdict(TTD(**settings).resolved(True)), with_truth)
+
+
 def test_the_convention_says_what_is_shown_and_what_is_not():
-    paper = theorem_convention(asdict(TTD("paper")), with_truth=False)
+    paper = convention(preset="paper")
     assert "ω is RD. ℓ is the l1 loss" in paper
+    assert "against that source." in paper
     assert "leaves out the constant" in paper
     assert "truth" not in paper
-    assert "comparing the fused image" not in paper
-    ours = theorem_convention(asdict(TTD(loss="ssim").resolved(True)), with_truth=True)
-    assert "as a share, for weights of peak do not sum to 1" in ours
-    assert "comparing the fused image" in ours
-    assert "convex (ssim is not)" in ours
-    gradient = TTD("paper", basis="gradient", loss="objective")
-    assert "ℓ is the l1 loss" in theorem_convention(asdict(gradient), with_truth=True)
+    assert "RD itself" not in paper
+    gradient = {"preset": "paper", "basis": "gradient", "loss": "objective"}
+    assert "ℓ is the l1 loss" in convention(**gradient)
+
+
+def test_the_convention_says_what_rd_was_made_from_if_it_is_not_the_loss():
+    assert "; RD itself was made by comparing the fused image." in convention(compare="fused")
+    for compare in ("components", "fused"):
+        made = convention(basis="gradient", compare=compare)
+        assert "; RD itself was made from gradients." in made
+
+
+@pytest.mark.parametrize("loss", ["l1", "mse", "ssim", "structure"])
+def test_the_convention_says_when_no_error_exceeds_the_bound(loss):
+    said = convention(True, loss=loss, normalization="softmax")
+    convex = "" if loss in ("l1", "mse") else f" ({loss} is not)"
+    assert f"if the loss is convex{convex}, the rule the mean, and the network linear" in said
+    assert "shares" not in said
+
+
+@pytest.mark.parametrize("normalization", ["peak", "none"])
+def test_the_convention_says_that_weights_were_made_shares(normalization):
+    said = convention(True, normalization=normalization)
+    assert f"as a share, for weights of {normalization} do not sum to 1" in said
+    assert f"GEB is of the shares, not of what {normalization} fused" in said
+    assert "fused." not in convention(normalization=normalization, compare="components")
