@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fusionlab.metrics.base import working_dtype
 from fusionlab.metrics.per_image import PerImageValues
+from fusionlab.ttd.dominability import WINDOWED
 from fusionlab.ttd.theorem import (
     Bound,
     fusion_error,
@@ -36,10 +37,12 @@ OF_IMAGE = (
     "static_truth_bound",
     "dynamic_truth_bound",
 )
-"""Σ Cov(ω, ℓ) of an image and whether it is negative, 1 or 0; GEB and whether Eq. 5 holds, 1 or 0;
-where there is a truth the errors, Eq. 4's left sides, and GEB against it."""
+"""Σ Cov(ω, ℓ) of an image and whether it is negative, 1 or 0; GEB and whether Eq. 5 holds, 1 or 0
+(NaN where GEB is); where there is a truth the errors, Eq. 4's left sides, and GEB against it."""
 
 COLUMNS = (*OF_SOURCE, *OF_IMAGE)  # of a line, see TheoremValues.lines
+
+LOSSES = ("l1", "mse", *WINDOWED)
 
 
 class AgainstTruth(NamedTuple):
@@ -59,9 +62,11 @@ class TheoremValues(PerImageValues):
     """Covariances of weights and losses, and both sides of Eq. 4, of every image seen.
 
     Convention: moments over the pixels of one image, in double precision; the bounds lack the
-    constant of Eq. 4, so an error may exceed them, but for those against the truth, which lack
-    nothing. Weights enter as shares ω/Σω: with the normalizations ``peak`` and ``none`` they do not
-    sum to 1. Means over the images do not depend on batch size, order or number of processes.
+    constant of Eq. 4, so an error may exceed them. Those against the truth lack nothing; no error
+    exceeds them if the loss is convex (l1, mse), the rule the mean and the decoder linear. Weights
+    enter as shares ω/Σω: with the normalizations ``peak`` and ``none`` they do not sum to 1, and
+    the bounds are of the shares, not of what was fused. Means over the images do not depend on
+    batch size, order or number of processes.
 
         theorem = TheoremValues(["vi", "ir"])
         theorem.update(result.weights, result.losses)  # of TTD that compares the components
@@ -72,10 +77,16 @@ class TheoremValues(PerImageValues):
 
     Args:
         sources: Names of all sources; an image may have some of them.
-        loss: ``l1``, ``mse`` or ``ssim``: of the errors and the bounds against a truth.
+        loss: ``l1``, ``mse``, ``ssim`` or ``structure``: of the errors and the bounds against a
+            truth.
+
+    Raises:
+        ValueError: If the loss is unknown, or a name comes twice.
     """
 
     def __init__(self, sources: Sequence[str], loss: str = "l1") -> None:
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
         self.sources, self.loss = tuple(sources), loss
         own = [f"{value}/{source}" for source in sources for value in OF_SOURCE]
         super().__init__([*own, *OF_IMAGE])
@@ -98,7 +109,7 @@ class TheoremValues(PerImageValues):
             against: The ground truth, if there is one.
 
         Raises:
-            ValueError: If a shape or name does not fit.
+            ValueError: If there is no image, or a shape or name does not fit.
         """
         super().update(self.image_values(weights, losses, names, against), index)
 
@@ -110,8 +121,12 @@ class TheoremValues(PerImageValues):
         against: AgainstTruth | None = None,
     ) -> Tensor:
         """Every value of every image, (B, K), as :meth:`update` keeps them; NaN if undefined."""
+        _check_maps(weights, losses)
+        names = [self.sources] * len(weights) if names is None else names
+        self._check_names(names, weights)
+        if against is not None:
+            _check_against(against, weights)
         kind = working_dtype(weights.device)
-        names = names or [self.sources] * len(weights)
         rows = []
         for k, own in enumerate(names):
             shares = weight_shares(weights[k : k + 1].to(kind))
@@ -141,6 +156,19 @@ class TheoremValues(PerImageValues):
         cells = of_source | dict(of_image)
         return [cells.get(name, torch.nan) for name in self.names]
 
+    def _check_names(self, names: Sequence[Sequence[str]], weights: Tensor) -> None:
+        images, maps = weights.shape[:2]
+        if len(names) != images:
+            raise ValueError(
+                f"names must be one list for each of {images} images, got {len(names)}"
+            )
+        for own in names:
+            if len(own) != maps or len(set(own)) < maps or not set(own) <= set(self.sources):
+                expected = f"{maps} different names among {list(self.sources)}"
+                raise ValueError(
+                    f"an image with {maps} maps needs {expected}, got {list(own)}; set names"
+                )
+
     def _of_one(self, names: Sequence[str], cells: Mapping[str, list[float]]) -> list[float]:
         """The values of an image in the order of the columns."""
         own = {
@@ -149,23 +177,47 @@ class TheoremValues(PerImageValues):
             if value in cells
             for name, number in zip(names, cells[value], strict=True)
         }
-        if not own.keys() <= set(self.names):
-            raise ValueError(f"names must be among {list(self.sources)}, got {list(names)}")
         own |= {value: cells[value][0] for value in OF_IMAGE if value in cells}
         return [own.get(name, torch.nan) for name in self.names]
 
 
+def _check_maps(weights: Tensor, losses: Tensor) -> None:
+    got = tuple(weights.shape)
+    if len(got) != 5 or got[2] != 1 or weights.numel() == 0:
+        raise ValueError(f"weights must be (B, M, 1, H, W) of at least one image, got {got}")
+    if losses.shape != got:
+        raise ValueError(
+            f"losses must be one map for each map of the weights, {got}, got {tuple(losses.shape)}"
+        )
+
+
+def _check_against(against: AgainstTruth, weights: Tensor) -> None:
+    b, m, _, h, w = weights.shape
+    c = against.truth.shape[1] if against.truth.ndim == 4 else 1
+    for name, images in against._asdict().items():
+        expected = (b, m, c, h, w) if name == "components" else (b, c, h, w)
+        if images.shape != expected:
+            raise ValueError(
+                f"against.{name} must be {expected} to match the weights and the truth, "
+                f"got {tuple(images.shape)}"
+            )
+
+
 def _sides(bound: Bound) -> dict[str, list[float]]:
-    """Eq. 4 of one image: by value, of all sources or of the image."""
+    """Eq. 4 of one image: by value, of all sources or of the image; NaN if undefined."""
+
+    def claim(holds: Tensor) -> list[float]:
+        return holds.to(bound.dynamic).where(~bound.dynamic.isnan(), torch.nan).tolist()
+
     return {
         "weight": bound.weights[0].tolist(),
         "loss": bound.losses[0].tolist(),
         "covariance": bound.covariances[0].tolist(),
         "covariance_sum": bound.covariances.sum(1).tolist(),
-        "covariance_is_negative": bound.covariance_is_negative.tolist(),
+        "covariance_is_negative": claim(bound.covariance_is_negative),
         "static_bound": bound.static.tolist(),
         "dynamic_bound": bound.dynamic.tolist(),
-        "dynamic_is_lower": bound.dynamic_is_lower.tolist(),
+        "dynamic_is_lower": claim(bound.dynamic_is_lower),
     }
 
 

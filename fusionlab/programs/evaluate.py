@@ -107,7 +107,7 @@ def _finish(
     if settings.json:
         print_json(content)
     else:
-        show(module, evaluated, settings.quiet)
+        show(module, evaluated)
         print(f"Images, RD maps, {PER_IMAGE} and summary.json: {folder}")
         if page is not None:
             print(f"Report, for a browser: {page}")

@@ -15,7 +15,7 @@ from fusionlab.programs.provenance import provenance
 from fusionlab.report.results import plain, summary, ttd_line, write_json, write_per_image
 from fusionlab.report.run import PER_IMAGE, SUMMARY, THEOREM
 from fusionlab.report.table import tables
-from fusionlab.report.theorem import means, theorem_convention, theorem_line, write_theorem
+from fusionlab.report.theorem import theorem_convention, theorem_line, write_theorem
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scoreboard import Scores
 
@@ -71,13 +71,12 @@ def print_json(content: dict[str, Any]) -> None:
     print(json.dumps(plain(content), indent=2))
 
 
-def show(module: FusionModule, evaluated: Evaluated, quiet: bool = False) -> None:
+def show(module: FusionModule, evaluated: Evaluated) -> None:
     """Print which program and weights made the numbers, and the tables.
 
     Args:
         module: What fused.
         evaluated: Data sets and what was found on them.
-        quiet: Whether the lines about the theorem of TTD are left out.
     """
     console, network, ttd = Console(), module.network, module.dynamic_options
     name, commit = network.name.upper(), provenance()["commit"]
@@ -96,5 +95,5 @@ def show(module: FusionModule, evaluated: Evaluated, quiet: bool = False) -> Non
         title = f"{dataset.task.upper()}: {dataset.name}, {images}"
         for table in tables(title, name, scores):
             console.print(table)
-        if scores.theorem is not None and not quiet:
-            print(theorem_line(means(scores.theorem), count))
+        if scores.theorem is not None:
+            print(theorem_line(scores.theorem))

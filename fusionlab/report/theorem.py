@@ -54,20 +54,18 @@ def means(theorem: TheoremScores) -> dict[str, Any]:
     return {"sources": sources, **{value: found[value] for value in OF_IMAGE if value in found}}
 
 
-def theorem_line(found: dict[str, Any], images: int) -> str:
-    """Whether Eq. 5 holds, and the covariances, in 80 columns.
-
-    Args:
-        found: What :func:`means` gave.
-        images: Number of images.
-    """
-    holds = f"theorem: Eq. 5 holds on {round(images * found['dynamic_is_lower'])} of {images} image"
-    sources = found["sources"].items()
+def theorem_line(theorem: TheoremScores) -> str:
+    """On how many images with a GEB Eq. 5 holds, and the covariances, in 80 columns."""
+    place = COLUMNS.index("dynamic_is_lower")
+    known = [next(iter(found.values()))[place] for found in theorem.lines.values()]
+    known = [is_lower for is_lower in known if not math.isnan(is_lower)]
+    images = "1 image" if len(known) == 1 else f"{len(known)} images"
     pairs = (
         f"{small(one.get('covariance', math.nan))} ({name})".replace(" ", NO_BREAK)
-        for name, one in sources
+        for name, one in means(theorem)["sources"].items()
     )
-    text = f"{holds}{'' if images == 1 else 's'}; Cov(ω,{NO_BREAK}ℓ){NO_BREAK}{', '.join(pairs)}"
+    holds = f"theorem: Eq. 5 holds on {sum(known):.0f} of {images}"
+    text = f"{holds}; Cov(ω,{NO_BREAK}ℓ){NO_BREAK}{', '.join(pairs)}"
     lines = fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return lines.replace(NO_BREAK, " ")
 
@@ -85,26 +83,32 @@ def theorem_convention(ttd: dict[str, Any], with_truth: bool) -> str:
         with_truth: Whether there is a ground truth.
     """
     loss = "l1" if ttd["loss"] == "objective" else ttd["loss"]
-    is_share = ttd["normalization"] in ("peak", "none")
+    applied = ttd["normalization"]
+    is_share = applied in ("peak", "none")
     said = [
-        f"ω is RD, as a share, for weights of {ttd['normalization']} do not sum to 1."
+        f"ω is RD, as a share, for weights of {applied} do not sum to 1."
         if is_share
         else "ω is RD.",
-        f"ℓ is the {loss} loss of each source's component, the network on it alone"
-        + (
-            "; RD itself was made by comparing the fused image."
-            if ttd["compare"] == "fused"
-            else "."
-        ),
+        f"ℓ is the {loss} loss of each source's component, the network on it alone, against that"
+        f" source{_made_from(ttd)}.",
         "E and Cov are over the pixels of an image.",
         "GEB leaves out the constant of Eq. 4, which is the same for static and dynamic weights:"
         " it tells whether Eq. 5 holds, but an error may exceed it.",
     ]
     if with_truth:
         convex = "" if loss in ("l1", "mse") else f" ({loss} is not)"
+        shares = f" That GEB is of the shares, not of what {applied} fused." if is_share else ""
         said.append(
             "To the truth, in luma: the components are held against the ground truth and nothing"
-            f" is left out. There no error exceeds GEB if the loss is convex{convex} and the"
-            " network is linear, pixel by pixel, behind its encoder (none here is)."
+            f" is left out. There no error exceeds GEB if the loss is convex{convex}, the rule the"
+            " mean, and the network linear, pixel by pixel, behind its encoder (none here is)."
+            + shares
         )
     return " ".join(said)
+
+
+def _made_from(ttd: dict[str, Any]) -> str:
+    """What RD was made from, unless it is ℓ."""
+    if ttd["basis"] == "gradient":
+        return "; RD itself was made from gradients"
+    return "; RD itself was made by comparing the fused image" if ttd["compare"] == "fused" else ""

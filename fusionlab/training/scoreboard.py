@@ -117,6 +117,7 @@ class Scoreboard:
         }
         self.time = {row: PerImageValues(("ms",)) for row in rows}
         self.theorem = TheoremValues(list(names), theorem_loss) if theorem_loss else None
+        # rows, as the rest: those of an interrupted evaluation come without their maps
         self.kept = PerImageValues(self.theorem.names) if self.theorem else None
 
     def update(

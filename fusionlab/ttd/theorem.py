@@ -1,7 +1,8 @@
 """The theorem of TTD, measured: the bound on the generalisation error (Eq. 4) and its fall (Eq. 5).
 
-Where the loss is convex, Jensen's inequality bounds the error at each pixel by Σ ω⁽ᵐ⁾ ℓ⁽ᵐ⁾ plus
-what does not depend on ω. Averaged over pixels that is, for each image,
+Where the loss is convex and the fused features are Σ ω⁽ᵐ⁾ f⁽ᵐ⁾ with weights that sum to 1 (a mean
+rule), Jensen's inequality bounds the error at each pixel by Σ ω⁽ᵐ⁾ ℓ⁽ᵐ⁾ plus what does not depend
+on ω. Averaged over pixels that is, for each image,
 
     error ≤ GEB = Σ_m E[ω⁽ᵐ⁾] E[ℓ⁽ᵐ⁾] + Σ_m Cov(ω⁽ᵐ⁾, ℓ⁽ᵐ⁾) + const        (Eq. 4)
 
@@ -67,11 +68,11 @@ def weight_shares(weights: Tensor) -> Tensor:
         weights: ω ≥ 0, (B, M, 1, H, W).
 
     Returns:
-        The same shape; 1/M where all weights of a pixel are 0.
+        The same shape; 1/M where all weights of a pixel are 0, NaN where one of them is.
     """
     total = weights.sum(1, keepdim=True)
-    shares = weights / total.where(total > 0, 1)
-    return shares.where(total > 0, 1 / weights.shape[1])
+    is_zero = total == 0  # not of NaN, which stays
+    return (weights / total).masked_fill(is_zero, 1 / weights.shape[1])
 
 
 def generalisation_bound(weights: Tensor, losses: Tensor) -> Bound:
@@ -112,7 +113,9 @@ def fusion_error(fused: Tensor, truth: Tensor, loss: str = "l1") -> Tensor:
 def truth_bound(weights: Tensor, components: Tensor, truth: Tensor, loss: str = "l1") -> Bound:
     """The right side of Eq. 4 with each component held against the truth, not its own source.
 
-    For a linear decoder and a convex loss this needs no constant: it is at least the error.
+    It needs no constant. It is at least the error if the loss is convex, the decoder linear, pixel
+    by pixel, and the fused features are Σ ω f: under a mean rule, with ω as applied. A sum rule
+    fuses M times that; of weights that were made shares it bounds what the shares would fuse.
 
     Args:
         weights: ω, (B, M, 1, H, W), summing to 1 over M.

@@ -1,6 +1,7 @@
 """Eq. 4 and 5 over a data set."""
 
 import math
+import re
 import warnings
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def identical(one, other):
     )
 
 
-@pytest.mark.parametrize("loss", ["l1", "mse", "ssim"])
+@pytest.mark.parametrize("loss", ["l1", "mse", "ssim", "structure"])
 def test_both_sides_against_a_truth(maps, loss):
     weights, losses = maps
     components, truth = torch.rand(4, 3, *SIZE), torch.rand(4, *SIZE)
@@ -137,7 +138,7 @@ def test_both_sides_against_a_truth(maps, loss):
         ("truth_covariance/c", bound.covariances[:, 2]),
     ):
         assert found[name].item() == pytest.approx(value.mean().item(), rel=1e-4)
-    if loss != "ssim":  # which is not convex
+    if loss in ("l1", "mse"):  # which are convex
         _, values = theorem.per_image()
         column = dict(zip(theorem.names, values.unbind(1), strict=True))
         for row in ("static", "dynamic"):
@@ -150,6 +151,17 @@ def test_without_a_truth_nothing_is_said_of_it(maps):
         *(f"truth_{value}/{name}" for value in ("loss", "covariance") for name in NAMES),
         *(f"{row}_{side}" for row in ("static", "dynamic") for side in ("error", "truth_bound")),
     }
+
+
+def test_an_image_without_a_bound_claims_nothing_and_counts_in_no_mean(maps):
+    weights, losses = maps
+    theorem = TheoremValues(NAMES)
+    theorem.update(weights.index_fill(0, torch.tensor(1), torch.nan), losses)
+    found = dict(zip(theorem.names, theorem.per_image()[1].unbind(1), strict=True))
+    for name in ("dynamic_bound", "dynamic_is_lower", "covariance_sum", "covariance_is_negative"):
+        assert found[name].isnan().tolist() == [False, True, False, False]
+    assert not found["static_bound"].isnan().any()
+    assert theorem.compute()["dynamic_is_lower"].item() == 1
 
 
 def test_lines_make_the_row_again(maps):
@@ -169,14 +181,53 @@ def test_lines_make_the_row_again(maps):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"names": [["a", "b", "x"]] * 4}, "names must be among"),
-        ({"names": [["a", "b"]] * 4}, "argument"),
+        ({"names": [["a", "b", "x"]] * 4}, r"3 different names among \['a', 'b', 'c'\], got .*'x'"),
+        ({"names": [["a", "b", "b"]] * 4}, "3 different names"),
+        ({"names": [["a", "b"]] * 4}, r"image with 3 maps needs .* got \['a', 'b'\]; set names"),
+        ({"names": [NAMES]}, "one list for each of 4 images, got 1"),
+        ({"names": []}, "one list for each of 4 images, got 0"),
         ({"index": torch.zeros(2, dtype=torch.int64)}, "index must be"),
     ],
 )
 def test_what_does_not_fit_is_refused(maps, options, message):
     with pytest.raises(ValueError, match=message):
         computed(*maps, **options)
+
+
+def test_maps_that_do_not_fit_are_refused(maps):
+    weights, losses = maps
+    for batch, message in (
+        ((weights[:2], losses[:3]), r"\(2, 3, 1, 8, 9\), got \(3, 3, 1, 8, 9\)"),
+        ((weights[:, :2], losses), "losses must be one map for each map of the weights"),
+        ((weights[:, :2], losses[:, :2]), "image with 2 maps needs 2 different names"),
+        ((weights[:0], losses[:0]), "at least one image"),
+        ((weights[0], losses[0]), r"weights must be \(B, M, 1, H, W\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            computed(*batch)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("truth", (4, 8, 9), "(4, 1, 8, 9)"),
+        ("truth", (2, *SIZE), "(4, 1, 8, 9)"),
+        ("components", (4, 2, *SIZE), "(4, 3, 1, 8, 9)"),
+        ("static", (4, 3, 8, 9), "(4, 1, 8, 9)"),
+        ("dynamic", (4, 1, 8, 8), "(4, 1, 8, 9)"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused(maps, name, shape, expected):
+    image = torch.rand(4, *SIZE)
+    against = AgainstTruth(image, torch.rand(4, 3, *SIZE), image, image)
+    wrong = against._replace(**{name: torch.rand(shape)})
+    with pytest.raises(ValueError, match=re.escape(f"against.{name} must be {expected}")):
+        computed(*maps, against=wrong)
+
+
+def test_an_unknown_loss_is_refused_at_once():
+    with pytest.raises(ValueError, match="one of l1, mse, ssim, structure, got 'l2'"):
+        TheoremValues(NAMES, "l2")
 
 
 def measure_share(rank, folder):

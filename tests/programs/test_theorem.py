@@ -31,6 +31,13 @@ class Linear(FusionNetwork):
         return 1.5 * combined
 
 
+class LinearSum(Linear):
+    """The same with a sum rule, whose components are those of the mean."""
+
+    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
+        return sum(scale_features(features, weights))
+
+
 def lines_of(folder: Path) -> list[dict[str, str]]:
     with (folder / "theorem.csv").open() as file:
         return list(csv.DictReader(file))
@@ -122,6 +129,29 @@ def test_of_a_linear_network_no_error_exceeds_its_bound(
     assert {"static_error", "dynamic_truth_bound"} <= summary["results"][0]["theorem"].keys()
 
 
+@pytest.mark.parametrize(
+    ("rule", "normalization", "row"), [("sum", "softmax", "static"), ("mean", "peak", "dynamic")]
+)
+def test_where_an_error_exceeds_its_bound_the_summary_says_what_is_missing(
+    rule, normalization, row, tmp_path, run_evaluate, monkeypatch
+):
+    """The network is linear and the loss convex, which is not enough."""
+    network = Linear() if rule == "mean" else LinearSum()
+    monkeypatch.setattr("fusionlab.programs.evaluate.create_network", lambda *_, **__: network)
+    root = tmp_path / "trio"
+    for name, level in (("near", 160), ("far", 80), ("gt", 120)):
+        (root / name).mkdir(parents=True)
+        Image.new("L", (16, 16), level).save(root / name / "01.png")
+    argv = ["--ttd.preset", "paper", "--ttd.normalization", normalization]
+    argv += ["--ttd.temperature", "20", "--metrics.names", "[EN]", "--report", "false"]
+    folder, summary = run_evaluate("--data.root", str(root), *argv)
+    for line in lines_of(folder):
+        assert float(line[f"{row}_error"]) > float(line[f"{row}_truth_bound"])
+    said = summary["conventions"]["theorem"]
+    assert "if the loss is convex, the rule the mean, and the network linear" in said
+    assert ("not of what peak fused" in said) == (normalization == "peak")
+
+
 def test_components_are_decoded_once_more_only_where_ttd_did_not(pairs, run_evaluate, monkeypatch):
     calls = []
     original = FusionNetwork.components
@@ -162,7 +192,7 @@ def test_the_line_below_the_table(pairs, run_evaluate, capsys):
     assert line.endswith("(ir)")
     assert len(line) <= 80
     run_evaluate("--data.root", str(pairs), "--ttd.preset", "paper", "--quiet")
-    assert "theorem:" not in capsys.readouterr().out
+    assert line in capsys.readouterr().out.splitlines()
     run_evaluate("--data.root", str(pairs), "--ttd.preset", "paper", "--json")
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert result["theorem"]["dynamic_is_lower"] == 1

@@ -1,5 +1,6 @@
 """The folder of a report: what is in it and what is not."""
 
+import csv
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fusionlab.metrics.theorem import COLUMNS
 from fusionlab.report.__main__ import main
 from fusionlab.report.html import write_report
 from fusionlab.report.html.dominability import source_weights
@@ -218,6 +220,7 @@ def test_the_theorem_by_hand(tmp_path):
     (table,) = data["data"]
     assert table["theorem"] == {
         "images": 3,
+        "holds": pytest.approx(1 / 3),
         "negative": 0,  # -0.5 + 0.5 is not, 1/4 and 1/2 each are added to both
         "sources": [
             {"source": "vi", "images": 3, "weight": 0.5, "loss": 0.125, "covariance": -0.25},
@@ -243,6 +246,51 @@ def test_the_theorem_of_what_is_done_without_a_truth(tmp_path):
     assert [side["side"] for side in one["theorem"]["sides"]] == ["bound"]
     assert one["theorem"]["images"] == 1
     assert other["theorem"] is None
+
+
+def blank(run, ids, *columns):
+    """Empty these cells of ``theorem.csv`` for the images with these ids."""
+    with (run / "theorem.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    with (run / "theorem.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, lines[0])
+        writer.writeheader()
+        for line in lines:
+            writer.writerow(line | (dict.fromkeys(columns, "") if line["id"] in ids else {}))
+
+
+def test_the_theorem_leaves_out_images_without_a_bound(tmp_path):
+    run = make_run(tmp_path, FakeRun(theorem=True, truth=True))
+    bound = ("dynamic_bound", "dynamic_is_lower", "covariance", "covariance_is_negative")
+    blank(run, "a", "static_bound", *bound)
+    data = data_of(write_report(run))
+    found = data["data"][0]["theorem"]
+    assert (found["images"], found["holds"], found["negative"]) == (2, 0.5, 0)
+    assert found["sources"][0]["covariance"] == pytest.approx((-0.25 + 0) / 2)
+    assert found["sides"][0] == {"side": "bound", "static": 2.5, "dynamic": 2, "lower": 0.5}
+    sides = [[name for name, *_ in one["theorem"]["sides"]] for one in data["samples"]]
+    assert sides == [["truth_bound", "error"], *[["bound", "truth_bound", "error"]] * 2]
+
+
+def test_the_theorem_without_any_bound(tmp_path):
+    run = make_run(tmp_path, FakeRun(theorem=True))
+    blank(run, "abc", *COLUMNS)
+    found = data_of(write_report(run))["data"][0]["theorem"]
+    nothing = {"images": 0, "holds": None, "negative": None, "sides": []}
+    assert {name: found[name] for name in nothing} == nothing
+    assert found["sources"][0] == {
+        **{"source": "vi", "images": 3},
+        **dict.fromkeys(("weight", "loss", "covariance")),
+    }
+
+
+def test_a_dynamic_bound_that_is_missing_is_blank(tmp_path):
+    run = make_run(tmp_path, FakeRun(theorem=True))
+    blank(run, "abc", "dynamic_bound", "dynamic_is_lower")
+    data = data_of(write_report(run))
+    (side,) = data["data"][0]["theorem"]["sides"]
+    assert side == {"side": "bound", "static": 2, "dynamic": None, "lower": None}
+    assert data["samples"][1]["theorem"]["sides"] == [["bound", 2, None]]
 
 
 def test_a_run_from_before_the_theorem_was_measured(tmp_path):

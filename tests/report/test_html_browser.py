@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from fusionlab.report.html import write_report
+from fusionlab.report.run import THEOREM_KEY
 from tests.report.html_runs import HOSTILE, FakeRun, make_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -134,6 +135,25 @@ def test_the_theorem_has_a_table_for_each_data_set_and_image(open_report, tmp_pa
     view(page, "b")
     seen = page.locator("#numbers table").last.locator("tbody tr").all_inner_texts()
     assert seen[0].split("\t") == ["GEB", "2.000", "2.000"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"), [((), []), (("static_bound",), [["GEB", "2.000", "–", "–"]])]
+)
+def test_the_theorem_without_a_bound_says_so(open_report, tmp_path, columns, rows):
+    run = make_run(tmp_path, FakeRun(theorem=True))
+    lines = (run / "theorem.csv").read_text().splitlines()
+    kept = [one in (*THEOREM_KEY, *columns) for one in lines[0].split(",")]
+    cut = (
+        ",".join(c if k else "" for c, k in zip(one.split(","), kept, strict=True))
+        for one in lines[1:]
+    )
+    (run / "theorem.csv").write_text("\n".join([lines[0], *cut, ""]))
+    page = open_report(run)
+    (card,) = page.locator("#bounds .card").all()
+    found = [row.split("\t") for row in card.locator("tbody tr").all_inner_texts()]
+    assert found == [["vi", "–", "–", "–"], ["ir", "–", "–", "–"], *rows]
+    assert "GEB is defined on no image." in card.inner_text()
 
 
 def test_without_the_theorem_its_section_is_not_there(open_report, run):

@@ -69,6 +69,17 @@ def test_with_a_truth_and_a_linear_decoder_the_bound_bounds(loss):
     assert error.shape == (4,)
 
 
+def test_of_a_sum_rule_or_weights_that_are_no_shares_an_error_may_exceed_the_bound():
+    """Components without any error bound it by 0; only what is fused with shares keeps to that."""
+    components = truth = torch.full((1, 2, 1, 1, 1), 0.4)
+    shares = torch.tensor([0.75, 0.25]).view(1, 2, 1, 1, 1)
+    assert truth_bound(shares, components, truth[:, 0]).dynamic.item() == 0
+    peak = shares / 1.5  # the best source at 1/M
+    for weights, error in ((shares, 0), (2 * shares, 0.4), (peak, 0.4 / 3)):
+        fused = (weights * components).sum(1)
+        assert fusion_error(fused, truth[:, 0]).item() == pytest.approx(error, abs=1e-7)
+
+
 def test_the_error_by_hand():
     fused = torch.tensor([0.5, 0.9]).view(2, 1, 1, 1)
     truth = torch.tensor([0.4, 0.5]).view(2, 1, 1, 1)
@@ -79,6 +90,14 @@ def test_the_error_by_hand():
 def test_shares_by_hand():
     shares = weight_shares(maps([0.5, 0.0, 0.25], [1.5, 0.0, 0.75]))
     assert shares.flatten(2)[0].tolist() == [[0.25, 0.5, 0.25], [0.75, 0.5, 0.75]]
+
+
+def test_a_weight_that_is_nan_leaves_no_share_and_no_bound():
+    shares = weight_shares(maps([0.5, torch.nan, 0.0], [0.5, 0.25, 0.0]))
+    assert_close(shares, maps([0.5, torch.nan, 0.5], [0.5, torch.nan, 0.5]), equal_nan=True)
+    bound = generalisation_bound(shares, torch.rand_like(shares))
+    assert bound.dynamic.isnan()
+    assert not bound.static.isnan()
 
 
 def test_shares_of_peak_weights_are_the_softmax():

@@ -10,7 +10,8 @@ from fusionlab.report.html.gallery import in_order
 from fusionlab.report.run import Sample
 
 OF_SOURCE = ("weight", "loss", "covariance")
-SIDES = ("bound", "truth_bound", "error")  # static and dynamic, in columns of their own
+SIDES = ("bound", "truth_bound", "error")
+ROWS = ("static", "dynamic")  # of a side, in columns of their own
 
 
 def sample_theorem(sample: Sample) -> dict[str, Any] | None:
@@ -29,7 +30,7 @@ def sample_theorem(sample: Sample) -> dict[str, Any] | None:
             for name, found in sample.theorem.items()
         ],
         "sides": [
-            [side, of_image[f"static_{side}"], of_image[f"dynamic_{side}"]]
+            [side, *(of_image.get(f"{row}_{side}", np.nan) for row in ROWS)]
             for side in SIDES
             if f"static_{side}" in of_image
         ],
@@ -44,40 +45,53 @@ def mean_theorem(declared: list[str], samples: list[Sample]) -> dict[str, Any] |
         samples: Those of one data set.
 
     Returns:
-        ``images``, their number; ``negative``, the share of them whose covariances sum to less than
-        0; ``sources`` with ``source``, ``images`` and means by ``OF_SOURCE``; ``sides`` with one of
-        ``SIDES``, the means ``static`` and ``dynamic``, and ``lower``, the share of images in which
-        the dynamic one is lower: for ``bound``, in which Eq. 5 holds.
+        ``images``, the number of those that have a GEB; ``holds``, the share of them on which Eq. 5
+        does; ``negative``, that of those whose covariances sum to less than 0; ``sources`` with
+        ``source``, ``images`` and means by ``OF_SOURCE``; ``sides`` with one of ``SIDES``, the
+        means ``static`` and ``dynamic``, and ``lower``, the share of images in which the dynamic
+        one is lower: for ``bound`` as ``holds``. NaN where no image has a value.
     """
     measured = [sample for sample in samples if sample.theorem]
     if not measured:
         return None
     of_image = [next(iter(sample.theorem.values())) for sample in measured]
     names = in_order(declared, (name for sample in measured for name in sample.theorem))
+    holds = _column(of_image, "dynamic_is_lower")
+    sides = [_mean_sides(side, of_image) for side in SIDES]
     return {
-        "images": len(measured),
-        "negative": float(np.mean([one["covariance_is_negative"] for one in of_image])),
+        "images": int((~np.isnan(holds)).sum()),
+        "holds": _mean(holds),
+        "negative": _mean(_column(of_image, "covariance_is_negative")),
         "sources": [_mean_of_source(name, measured) for name in names],
-        "sides": [_mean_sides(side, of_image) for side in SIDES if f"static_{side}" in of_image[0]],
+        "sides": [one for one in sides if not np.isnan(one["static"])],
     }
 
 
 def _mean_of_source(name: str, measured: list[Sample]) -> dict[str, Any]:
     own = [sample.theorem[name] for sample in measured if name in sample.theorem]
-    means = {value: float(np.mean([one.get(value, np.nan) for one in own])) for value in OF_SOURCE}
+    means = {value: _mean(_column(own, value)) for value in OF_SOURCE}
     return {"source": name, "images": len(own), **means}
 
 
 def _mean_sides(side: str, of_image: list[dict[str, float]]) -> dict[str, Any]:
-    static, dynamic = (
-        np.array([one[f"{row}_{side}"] for one in of_image]) for row in ("static", "dynamic")
-    )
-    lower = dynamic < static
+    static, dynamic = (_column(of_image, f"{row}_{side}") for row in ROWS)
+    lower = np.where(np.isnan(static + dynamic), np.nan, dynamic < static)
     if side == "bound":  # by more than rounding
-        lower = np.array([one["dynamic_is_lower"] for one in of_image])
+        lower = _column(of_image, "dynamic_is_lower")
     return {
         "side": side,
-        "static": float(static.mean()),
-        "dynamic": float(dynamic.mean()),
-        "lower": float(lower.mean()),
+        "static": _mean(static),
+        "dynamic": _mean(dynamic),
+        "lower": _mean(lower),
     }
+
+
+def _column(lines: list[dict[str, float]], value: str) -> np.ndarray:
+    """(N,); NaN where a line has no such value."""
+    return np.array([line.get(value, np.nan) for line in lines])
+
+
+def _mean(column: np.ndarray) -> float:
+    """Over what is not NaN; NaN if nothing is."""
+    defined = column[~np.isnan(column)]
+    return float(defined.mean()) if defined.size else np.nan

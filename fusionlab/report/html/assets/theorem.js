@@ -42,21 +42,24 @@ function theoremTable(data, place) {
     columnHead("weights of RD", "TTD"),
     columnHead("share of the images in which TTD's is lower", "lower in"),
   ];
+  const share = (lower) => (lower === null ? "–" : percent(lower));
   const sideRow = ({ side, static: before, dynamic, lower }) =>
-    tr(sideName(side), td(exact(before)), td(exact(dynamic)), td(percent(lower)));
+    tr(sideName(side), td(exact(before)), td(exact(dynamic)), td(share(lower)));
   const sources = tableOf("weights", sourceHead, found.sources.map(sourceRow));
   const sides = tableOf("weights", sideHead, found.sides.map(sideRow));
-  const [holds, negative] = [found.sides[0].lower, found.negative].map((share) =>
-    Math.round(share * found.images),
-  );
-  const of = `of ${plural(found.images, "image")}`;
-  const said = `Eq. 5 holds on ${holds} ${of}; the covariances sum to below 0 on ${negative}.`;
   return card(
     make("h3", {}, dataLabels[place]),
     scrolling(`Covariances, ${data.name}`, sources),
     scrolling(`Both sides, ${data.name}`, sides),
-    note(said),
+    note(verdict(found)),
   );
+}
+
+function verdict({ images, holds, negative }) {
+  if (!images) return "GEB is defined on no image.";
+  const [lower, below] = [holds, negative].map((share) => Math.round(share * images));
+  const of = plural(images, "image");
+  return `Eq. 5 holds on ${lower} of ${of}; the covariances sum to below 0 on ${below}.`;
 }
 
 function sideName(side) {
