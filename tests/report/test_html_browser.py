@@ -254,7 +254,7 @@ def test_keys_walk_through_the_grid_in_its_order(open_report, run):
     page.keyboard.press("Escape")
     assert page.locator("#viewer").is_hidden()
     # the focus comes back with the event of closing, a moment later
-    page.wait_for_function("document.activeElement.querySelector('.id')?.textContent === 'd'")
+    playwright.expect(page.locator(":focus .id")).to_have_text("d")
 
 
 def test_keys_work_after_a_click_on_any_button(open_report, run):
