@@ -67,7 +67,7 @@ def make_run(folder: Path, *runs: FakeRun) -> Path:
         "network": {
             "name": "ifcnn",
             "options": {"rule": "max"},
-            "checkpoint": {"path": "/home/someone/best.safetensors", "sha256": "abc123"},
+            "checkpoint": {"path": "weights/best.safetensors", "sha256": "abc123"},
             "stretch": False,
         },
         "ttd": _TTD if any(run.ttd for run in runs) else None,
