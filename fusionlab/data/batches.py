@@ -24,8 +24,7 @@ class SameShapeBatches(Sampler[list[int]]):
         batch_size: Most samples in a batch.
         rank: Number of this process.
         world_size: Number of processes.
-        done: Samples that need not come again. A batch of them only is left out, unless a process
-            would have none.
+        done: Samples that need not come again. A batch of them only is left out.
     """
 
     def __init__(
@@ -46,9 +45,8 @@ class SameShapeBatches(Sampler[list[int]]):
             for group in groups.values()
             for start in range(0, len(group), batch_size)
         ]
-        batches = sorted(batches, key=lambda batch: (done.issuperset(batch), batch))
-        left = sum(not done.issuperset(batch) for batch in batches)
-        self.batches = batches[: max(left, world_size)][rank::world_size]
+        left = sorted(batch for batch in batches if not done.issuperset(batch))
+        self.batches = left[rank::world_size]
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)
@@ -104,15 +102,21 @@ class EpochSampler(Sampler[int]):
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stack the tensors of samples; keep ids and source names as lists."""
-    return {
-        key: torch.stack([sample[key] for sample in samples])
-        if isinstance(value, torch.Tensor)
-        else torch.tensor([sample[key] for sample in samples])
-        if isinstance(value, int)
-        else [sample[key] for sample in samples]
-        for key, value in samples[0].items()
-    }
+    """Stack the tensors of samples; keep ids and source names as lists.
+
+    Grey sources are repeated to three channels where others of the batch have colours.
+    """
+    batch = {}
+    for key, value in samples[0].items():
+        values = [sample[key] for sample in samples]
+        if isinstance(value, torch.Tensor):
+            if key == "sources":
+                channels = max(one.shape[1] for one in values)
+                values = [one.expand(-1, channels, -1, -1) for one in values]
+            batch[key] = torch.stack(values)
+        else:
+            batch[key] = torch.tensor(values) if isinstance(value, int) else values
+    return batch
 
 
 def evaluation_loader(

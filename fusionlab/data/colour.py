@@ -84,9 +84,13 @@ def grey_levels(image: Tensor) -> Tensor:
     Returns:
         (B, 1, H, W), uint8; three channels are weighted in integers, as Pillow's mode L.
     """
-    levels = to_levels(image)
-    if levels.shape[1] == 1:
+    return levels_luma(to_levels(image))
+
+
+def levels_luma(levels: Tensor) -> Tensor:
+    """The luma of 8-bit pictures, (..., C, H, W) uint8 to (..., 1, H, W) uint8; C = 1 or 3."""
+    if levels.shape[-3] == 1:
         return levels
-    red, green, blue = levels.to(torch.int32).split(1, dim=1)
+    red, green, blue = levels.to(torch.int32).split(1, dim=-3)
     r, g, b = _LUMA_16_BIT
     return ((r * red + g * green + b * blue + 32768) // 65536).to(torch.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from fusionlab.data.colour import (
-    grey_levels,
-    merge_chroma,
-    to_luma,
-    to_rgb,
-)
+from fusionlab.data.colour import grey_levels, merge_chroma, to_luma, to_rgb
 from fusionlab.data.images import check_images, image_size, read_image
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
 from fusionlab.data.manifest_files import load_manifest
 from fusionlab.data.manifest_open import open_manifest
-from fusionlab.data.scenes import built_in_scenes
+from fusionlab.data.scenes import TASKS, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
@@ -34,13 +30,10 @@ class FusionDataset(Dataset):
     Args:
         name: What the data are called in results.
         task: ``vif``, ``mif``, ``mef`` or ``mff``.
-        colour: What the network sees: ``luma`` or ``rgb``.
     """
 
-    def __init__(self, name: str, task: str, colour: str) -> None:
-        if colour not in ("luma", "rgb"):
-            raise ValueError(f"colour must be luma or rgb, got {colour!r}")
-        self.name, self.task, self.colour = name, task, colour
+    def __init__(self, name: str, task: str) -> None:
+        self.name, self.task = name, task
         self.ids: list[str] = []
         self.source_names: list[tuple[str, ...]] = []
         self.sizes: list[tuple[int, int]] = []
@@ -54,37 +47,47 @@ class FusionDataset(Dataset):
     def describe(self) -> dict[str, Any]:
         """What a result says of its data: plain values."""
 
-    def seen(self, index: int) -> list[Tensor]:
+    def coloured(self, index: int) -> list[Tensor]:
         """The sources of a sample, without the colours that infrared images have in some files."""
-        images, names = self.images(index)[0], self.source_names[index]
-        return [_seen(image, name) for image, name in zip(images, names, strict=True)]
+        return _coloured(self.images(index)[0], self.source_names[index])
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One sample.
-
-        Returns:
-            ``index``, ``id``, ``source_names``; ``sources`` (M, C, H, W) float in [0, 1], what the
-            network sees; ``chroma`` (2, H, W) to put back when that is luma; ``grey`` (M, 1, H, W)
-            uint8, what metrics see; ``reference`` (1, H, W) uint8 where there is a ground truth.
-        """
+        """One sample, as :func:`make_sample` makes it."""
         images, reference = self.images(index)
-        names = self.source_names[index]
-        seen = [_seen(image, name) for image, name in zip(images, names, strict=True)]
-        prepare = to_luma if self.colour == "luma" else to_rgb
-        sample = {
-            "index": index,
-            "id": self.ids[index],
-            "source_names": names,
-            "sources": torch.stack([prepare(image) for image in seen]),
-            "chroma": merge_chroma(seen, self.task),
-            "grey": torch.stack([grey_levels(image[None])[0] for image in images]),
-        }
+        sample = make_sample(images, self.source_names[index], self.task, self.ids[index])
         if reference is not None:
             sample["reference"] = grey_levels(reference[None])[0]
-        return sample
+        return {"index": index, **sample}
+
+
+def make_sample(
+    images: list[Tensor], names: Sequence[str], task: str, id_: str = ""
+) -> dict[str, Any]:
+    """A sample of registered images, for a network, a metric and a viewer.
+
+    Args:
+        images: M sources, each (1, H, W) or (3, H, W) in [0, 1].
+        names: Their names.
+        task: ``vif``, ``mif``, ``mef`` or ``mff``.
+        id_: Name of the sample.
+
+    Returns:
+        ``id``; ``source_names``; ``sources``, (M, C, H, W) float in [0, 1], C = 3 if one has
+        colours; ``chroma`` (2, H, W), put back where a network fuses luma; ``grey`` (M, 1, H, W)
+        uint8, what metrics see.
+    """
+    coloured = _coloured(images, names)
+    in_colour = any(image.shape[0] == 3 for image in coloured)
+    return {
+        "id": id_,
+        "source_names": tuple(names),
+        "sources": torch.stack([to_rgb(image) if in_colour else image for image in coloured]),
+        "chroma": merge_chroma(coloured, task),
+        "grey": torch.stack([grey_levels(image[None])[0] for image in images]),
+    }
 
 
 class FolderDataset(FusionDataset):
@@ -93,14 +96,13 @@ class FolderDataset(FusionDataset):
     Args:
         listing: Files of the samples.
         task: The task.
-        colour: ``luma`` or ``rgb``.
 
     Raises:
         InputError: If the images of a sample differ in size, or one is unreadable.
     """
 
-    def __init__(self, listing: Listing, task: str, colour: str) -> None:
-        super().__init__(listing.name, task, colour)
+    def __init__(self, listing: Listing, task: str) -> None:
+        super().__init__(listing.name, task)
         self.listing = listing
         for sample in listing.samples:
             self.ids.append(sample.id)
@@ -152,7 +154,6 @@ class FolderDataset(FusionDataset):
             "layout": self.listing.layout,
             "task": self.task,
             "source_names": list(self.listing.source_names),
-            "colour": self.colour,
             "ids": self.ids,
             "ignored": [str(path.relative_to(root)) for path in self.listing.ignored],
             **{key: value for key, value in settled.items() if value is not None},
@@ -164,11 +165,10 @@ class SceneDataset(FusionDataset):
 
     Args:
         task: The task.
-        colour: ``luma`` or ``rgb``.
     """
 
-    def __init__(self, task: str, colour: str) -> None:
-        super().__init__(f"built-in {task} scenes", task, colour)
+    def __init__(self, task: str) -> None:
+        super().__init__(f"built-in {task} scenes", task)
         self.scenes = built_in_scenes(task)
         self.ids = [scene.id for scene in self.scenes]
         self.source_names = [scene.source_names for scene in self.scenes]
@@ -187,26 +187,19 @@ class SceneDataset(FusionDataset):
             "name": self.name,
             "task": self.task,
             "source_names": list(names),
-            "colour": self.colour,
             "ids": self.ids,
         }
 
 
-def open_folder(
-    settings: Data, rgb_tasks: frozenset[str], channels: tuple[int, ...]
-) -> FolderDataset:
-    """The data set in ``settings.root``, with its task and colour settled; checked if it is named.
-
-    Args:
-        settings: The ``data`` group of the config.
-        rgb_tasks: Tasks on which the network fuses RGB when colour is ``auto``.
-        channels: Numbers of channels the network takes.
+def open_data(settings: Data) -> list[FusionDataset]:
+    """The folder of the config, or the built-in scenes of its task, or of all tasks.
 
     Raises:
         InputError: If the folder cannot be used, or its task cannot be told.
     """
-    listing, task = _find(settings)
-    return FolderDataset(listing, task, settle_colour(settings.colour, task, rgb_tasks, channels))
+    if settings.root is not None:
+        return [FolderDataset(*_find(settings))]
+    return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 
 
 def _find(settings: Data) -> tuple[Listing, str]:
@@ -232,23 +225,9 @@ def _find(settings: Data) -> tuple[Listing, str]:
     return listing, task
 
 
-def settle_colour(
-    wanted: str, task: str, rgb_tasks: frozenset[str], channels: tuple[int, ...]
-) -> str:
-    """``luma`` or ``rgb`` for a network and a task.
-
-    Raises:
-        InputError: If the network does not take what is wanted.
-    """
-    colour = ("rgb" if task in rgb_tasks else "luma") if wanted == "auto" else wanted
-    if {"luma": 1, "rgb": 3}[colour] not in channels:
-        takes = " or ".join(map(str, channels))
-        raise InputError(f"data.colour is {colour}, but the network takes {takes} channels")
-    return colour
-
-
-def _seen(image: Tensor, name: str) -> Tensor:
-    return to_luma(image) if name.casefold() in INFRARED else image
+def _coloured(images: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
+    pairs = zip(images, names, strict=True)
+    return [to_luma(image) if name.casefold() in INFRARED else image for image, name in pairs]
 
 
 def _size(image: Tensor) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from fusionlab.data.colour import to_rgb
 from fusionlab.data.files import is_image
 from fusionlab.data.images import check_images, image_size, read_image
-from fusionlab.data.kept_images import KeptImages
+from fusionlab.data.image_cache import ImageCache
 from fusionlab.data.patches import patch_places
 from fusionlab.data.photographs import TRAINING_PHOTOGRAPHS, photograph
 from fusionlab.errors import InputError
@@ -42,7 +42,7 @@ class IlluminationPatches(Dataset[tuple[Tensor, int]]):
 
     def __init__(
         self,
-        images: KeptImages,
+        images: ImageCache,
         sizes: Sequence[tuple[int, int]],
         labels: Sequence[int],
         side: int,
@@ -103,7 +103,7 @@ def open_illumination(
         def read(index: int) -> list[Tensor]:
             return [read_image(paths[index])]
 
-    images = KeptImages(read, sizes, channels=3)
+    images = ImageCache(read, sizes, channels=3)
     learnt, held_out = _split(labels, seed, root or "the built-in photographs")
     return (
         IlluminationPatches(images, sizes, labels, side, stride, learnt),

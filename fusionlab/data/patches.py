@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from fusionlab.data.colour import to_luma, to_rgb
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.data.kept_images import KeptImages
+from fusionlab.data.image_cache import ImageCache
 from fusionlab.errors import InputError
 
 
@@ -64,7 +64,7 @@ class PairPatches(Dataset[dict[str, Tensor]]):
                 f"no image in {dataset.name} holds a patch of {side}x{side}; "
                 "lower training.crop_size"
             )
-        self.images = KeptImages(dataset.seen, sizes, 3 * max(map(len, dataset.source_names)))
+        self.images = ImageCache(dataset.coloured, sizes, 3 * max(map(len, dataset.source_names)))
         if least_contrast > 0:
             self._leave_out_flat_patches(least_contrast, dataset.name)
 

@@ -11,32 +11,22 @@ from typing import Any
 
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Objective
-from fusionlab.losses.cddfuse import CDDFuseObjective
-from fusionlab.losses.densefuse import DenseFuseObjective
-from fusionlab.losses.ifcnn import IFCNNObjective
-from fusionlab.losses.piafusion import PIAFusionObjective
+from fusionlab.registry import OBJECTIVES
 
 __all__ = ["OBJECTIVES", "Objective", "create_objective"]
 
-OBJECTIVES: dict[str, type[Objective]] = {  # by network
-    "cddfuse": CDDFuseObjective,
-    "densefuse": DenseFuseObjective,
-    "ifcnn": IFCNNObjective,
-    "piafusion": PIAFusionObjective,
-}
 
-
-def create_objective(network: str, /, **options: Any) -> Objective:
-    """The objective of a network.
+def create_objective(name: str, /, **options: Any) -> Objective:
+    """An objective by name.
 
     Args:
-        network: A name that ``create_network`` knows.
+        name: A key of ``OBJECTIVES``.
         **options: The objective's own options.
 
     Raises:
-        InputError: If an option is unknown or unusable.
+        InputError: If the name or an option is unknown or unusable.
     """
-    objective = OBJECTIVES[network]
+    objective = OBJECTIVES[name]
     known = (
         []
         if objective.__init__ is Objective.__init__
@@ -45,5 +35,5 @@ def create_objective(network: str, /, **options: Any) -> Objective:
     for option in options:
         if option not in known:
             takes = f"takes {', '.join(known)}" if known else "takes none"
-            raise InputError(f"training.options of {network} have no {option!r}; it {takes}")
+            raise InputError(f"training.options of {name} have no {option!r}; it {takes}")
     return objective(**options)

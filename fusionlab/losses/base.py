@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -41,6 +42,10 @@ class Objective(nn.Module):
 
     smallest_crop: ClassVar[int] = 16
     """Least side of what it learns from, pixels."""
+
+    reconstruction: ClassVar[Callable[[Tensor, Tensor], Tensor] | None] = None
+    """Its terms of one source and its component, twice (B, M, C, H, W), to (B, M): what
+    gradient-based TTD may follow. None where the loss needs a ground truth or a fused image."""
 
     unused_parameters: ClassVar[bool] = False
     """Whether some step leaves parameters without a gradient."""

@@ -24,6 +24,20 @@ from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.cddfuse import CDDFuse
 
 
+def cddfuse_reconstruction(components: Tensor, sources: Tensor) -> Tensor:
+    """The first phase of :class:`CDDFuseObjective` but for the correlation of its features.
+
+    As there the first, the visible source alone has a gradient term. Components have no residual.
+    """
+    rows = []
+    for images, targets in zip(components.split(1), sources.split(1), strict=True):
+        terms = reconstruction_terms(images, targets)
+        for m in range(1, sources.shape[1] + 1):
+            of_source = [value for name, value in terms.items() if name.endswith(f"_{m}")]
+            rows.append(torch.stack(of_source).sum())
+    return torch.stack(rows).view(sources.shape[:2])
+
+
 class CDDFuseObjective(Objective):
     """Two phases; in both, base features shall correlate between the sources, detail shall not.
 
@@ -36,6 +50,7 @@ class CDDFuseObjective(Objective):
 
     material: ClassVar[Material] = "pairs"
     unused_parameters: ClassVar[bool] = True
+    reconstruction: ClassVar = staticmethod(cddfuse_reconstruction)
 
     def __init__(self, decomposition_epochs: int = 40) -> None:
         super().__init__()

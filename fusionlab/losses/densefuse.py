@@ -27,8 +27,23 @@ from fusionlab.networks.base import FusionNetwork
 
 GREY_LEVELS = 255.0
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from fine to coarse
+SSIM_WEIGHT = 100.0
 WINDOW = 11
 SMALLEST = WINDOW * 2 ** (len(SCALE_WEIGHTS) - 1)  # halved four times, the window still fits
+
+
+def densefuse_reconstruction(components: Tensor, sources: Tensor) -> Tensor:
+    """Squared error in grey levels and MS-SSIM, with the weight that is default.
+
+    Raises:
+        ValueError: If the images are too small for MS-SSIM.
+    """
+    losses = []
+    images, targets = (GREY_LEVELS * x.float().flatten(0, 1) for x in (components, sources))
+    for image, target in zip(images.split(1), targets.split(1), strict=True):
+        similarity = ms_ssim(image, target)
+        losses.append((image - target).square().mean() + SSIM_WEIGHT * (1 - similarity))
+    return torch.stack(losses).view(sources.shape[:2])
 
 
 class DenseFuseObjective(Objective):
@@ -42,8 +57,9 @@ class DenseFuseObjective(Objective):
 
     material: ClassVar[Material] = "photographs"
     smallest_crop: ClassVar[int] = SMALLEST
+    reconstruction: ClassVar = staticmethod(densefuse_reconstruction)
 
-    def __init__(self, ssim_weight: float = 100.0, as_published: bool = False) -> None:
+    def __init__(self, ssim_weight: float = SSIM_WEIGHT, as_published: bool = False) -> None:
         super().__init__()
         if type(ssim_weight) not in (int, float) or not 0 <= ssim_weight < math.inf:
             raise InputError(

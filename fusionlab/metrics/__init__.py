@@ -100,9 +100,6 @@ from fusionlab.metrics.reference import (
     TruthSSIM,
     psnr,
 )
-from fusionlab.metrics.registry import (
-    METRICS,
-)
 from fusionlab.metrics.spatial_frequency import (
     SpatialFrequency,
     spatial_frequency,
@@ -121,10 +118,6 @@ from fusionlab.metrics.structural_similarity import (
     StructuralSimilarity,
     structural_similarity,
     structural_similarity_to_sources,
-)
-from fusionlab.metrics.theorem import (
-    AgainstTruth,
-    TheoremValues,
 )
 from fusionlab.metrics.tsallis import (
     TsallisEntropy,
@@ -150,11 +143,11 @@ from fusionlab.metrics.zheng_spatial_frequency import (
     ZhengSpatialFrequency,
     zheng_spatial_frequency,
 )
+from fusionlab.registry import METRICS
 
 __all__ = [
     "METRICS",
     "PRESETS",
-    "AgainstTruth",
     "AgreementSimilarity",
     "AverageGradient",
     "ChenBlum",
@@ -185,7 +178,6 @@ __all__ = [
     "StandardDeviation",
     "StructuralSimilarity",
     "SumOfCorrelationsOfDifferences",
-    "TheoremValues",
     "TruthPSNR",
     "TruthSSIM",
     "TsallisEntropy",

@@ -22,8 +22,8 @@ from fusionlab.metrics.page_text import (
 )
 from fusionlab.metrics.presets import PRESETS
 from fusionlab.metrics.reference import TruthPSNR, TruthSSIM
-from fusionlab.metrics.registry import METRICS
 from fusionlab.metrics.shared import sharing
+from fusionlab.registry import METRICS
 
 SCENE = "vif-astronaut"  # large enough for every metric; every value of it is finite
 BETTER = {True: "higher", False: "lower", None: "near 0"}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fusionlab.errors import InputError
 from fusionlab.metrics.base import ImageMean
-from fusionlab.metrics.registry import METRICS
+from fusionlab.registry import METRICS
 
 PRESETS: dict[str, str] = {
     "ttd": "en sd ag ei sf scd ssim ce",

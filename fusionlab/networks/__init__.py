@@ -9,7 +9,6 @@ from typing import Any
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
-from fusionlab.networks.cddfuse import CDDFuse
 from fusionlab.networks.checkpoints import (
     BUNDLED,
     Checkpoint,
@@ -18,26 +17,13 @@ from fusionlab.networks.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
-from fusionlab.networks.densefuse import DenseFuse
 from fusionlab.networks.downloads import download, is_address
-from fusionlab.networks.ifcnn import IFCNN
-from fusionlab.networks.piafusion import PIAFusion
 from fusionlab.networks.published import find_published, unknown_hash_note
-
-NETWORKS: dict[str, type[FusionNetwork]] = {
-    "cddfuse": CDDFuse,
-    "densefuse": DenseFuse,
-    "ifcnn": IFCNN,
-    "piafusion": PIAFusion,
-}
+from fusionlab.registry import NETWORKS
 
 __all__ = [
-    "IFCNN",
     "NETWORKS",
-    "CDDFuse",
-    "DenseFuse",
     "FusionNetwork",
-    "PIAFusion",
     "create_network",
     "list_networks",
     "save_checkpoint",
@@ -70,8 +56,6 @@ def create_network(
         InputError: If the name or an option is unknown, the checkpoint cannot be downloaded, or
             does not fit.
     """
-    if name not in NETWORKS:
-        raise InputError(f"unknown network {name!r}; known: {', '.join(list_networks())}")
     network_class = NETWORKS[name]
     if checkpoint is None:
         return _build(name, options)

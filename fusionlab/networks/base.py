@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fusionlab.networks.published import Published
 
@@ -14,9 +15,10 @@ class FusionNetwork(nn.Module):
     """A fusion network behind the contract that test-time dynamic fusion relies on.
 
     A network implements :meth:`encode`, :meth:`combine` and :meth:`decode`. Its output is in the
-    range of its sources but is not clamped; whoever shows or scores an image clamps it.
+    range of its sources but is not clamped; whoever shows or scores an image clamps it. What its
+    published weights need is declared in class attributes and applied by :class:`Fuser`.
 
-    The contract: weights of 1/M return exactly what no weights return.
+    The contract: a gain of 1 everywhere returns exactly what no gain returns.
     """
 
     channels: tuple[int, ...] = (1,)
@@ -25,20 +27,44 @@ class FusionNetwork(nn.Module):
     rgb_tasks: frozenset[str] = frozenset()
     """Tasks on which its authors fuse RGB; on the others it fuses luma."""
 
-    luma_thrice: ClassVar[bool] = False
-    """Its authors give it luma three times and take the luma of what they clamp; so we evaluate."""
+    repeats_luma: ClassVar[bool] = False
+    """Its authors give it luma three times and take the luma of what they clamp; so do we."""
 
-    stretched: ClassVar[bool] = False
+    min_max_stretch: ClassVar[bool] = False
     """Its authors stretch each fused image to the full range before they save or score it."""
 
-    smallest: ClassVar[int] = 1
+    minimum_size: ClassVar[int] = 1
     """Least height and width of its sources, pixels."""
+
+    size_multiple: ClassVar[int] = 1
+    """Height and width are padded, at the right and below, to a multiple of this."""
+
+    padding: ClassVar[int] = 0
+    """Pixels that its authors pad on every side, and crop from the output."""
+
+    padding_mode: ClassVar[str] = "reflect"
+    """How both are filled, as in ``torch.nn.functional.pad``."""
+
+    reduction: ClassVar[int] = 1
+    """Pixels along a side that one feature stands for."""
+
+    bytes_per_pixel: ClassVar[int] = 1000
+    """Memory that fusing two sources takes at its peak, bytes per pixel in float32, roughly."""
 
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 
-    takes_largest: bool = False
+    max_rule: bool = False
     """Its static rule takes the largest features: TTD must not make any source's larger."""
+
+    uses_task: ClassVar[bool] = False
+    """Whether :meth:`encode` and :meth:`components` are also told the task, ``task="vif"``."""
+
+    objective: ClassVar[str] = ""
+    """Name of the objective it is trained with by default; empty if it has none."""
+
+    small: ClassVar[dict[str, Any]] = {}
+    """Options that make it small, for tests."""
 
     paper: ClassVar[str] = ""
     """Authors, venue and year."""
@@ -46,7 +72,7 @@ class FusionNetwork(nn.Module):
     tasks: ClassVar[tuple[str, ...]] = ()
     """Tasks that its authors made it for, of vif, mif, mef and mff."""
 
-    terms: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
     """Licence of its authors' code and weights."""
 
     published: ClassVar[tuple[Published, ...]] = ()
@@ -59,18 +85,22 @@ class FusionNetwork(nn.Module):
         self.checkpoint: dict[str, str] = {}  # path and SHA-256 of the file the weights come from
 
     def encode(self, sources: Tensor) -> Any:
-        """Features of every source: (B, M, C, H, W) to (B, M, F, H, W), in one batch of B·M.
+        """Features of every source, (B, M, C, H, W) to (B, M, F, h, w), in one batch of B·M.
 
-        A network with several branches returns a tuple of such tensors.
+        A network may return tokens, (B, M, n, d), or a tuple, list or dictionary of such tensors.
         """
         raise NotImplementedError
 
-    def combine(self, features: Any, weights: Tensor | None = None) -> Any:
-        """The static rule over M: (B, M, F, H, W), scaled by M·weights, to (B, F, H, W)."""
+    def combine(self, features: Any, gain: Tensor | None = None) -> Any:
+        """The static rule over M: (B, M, F, h, w), scaled by the gain, to (B, F, h, w).
+
+        ``gain`` is (B, M, 1, H, W) at the size of the encoded images; None leaves the features as
+        they are. See :func:`scale_features`.
+        """
         raise NotImplementedError
 
     def decode(self, combined: Any, sources: Tensor) -> Tensor:
-        """The image of combined features: (B, F, H, W) to (B, C, H, W), unclamped.
+        """The image of combined features: (B, F, h, w) to (B, C, H, W), unclamped.
 
         ``sources`` (B, M, C, H, W) tells how many channels are wanted and serves networks whose
         decoder adds to a source.
@@ -79,29 +109,61 @@ class FusionNetwork(nn.Module):
 
     def components(self, features: Any, sources: Tensor) -> Tensor:
         """Uni-source components, the network run on each source alone: (B, M, C, H, W)."""
-        if isinstance(features, tuple):
-            alone: Any = tuple(branch.flatten(0, 1).unsqueeze(1) for branch in features)
-        else:
-            alone = features.flatten(0, 1).unsqueeze(1)
+        alone = map_features(lambda x: x.flatten(0, 1).unsqueeze(1), features)
         images = sources.flatten(0, 1).unsqueeze(1)
         return self.decode(self.combine(alone), images).unflatten(0, sources.shape[:2])
 
-    def forward(self, sources: Tensor, weights: Tensor | None = None) -> Tensor:
+    def forward(
+        self, sources: Tensor, rd: Tensor | None = None, task: str | None = None
+    ) -> Tensor:
         """Fuse M sources.
 
         Args:
             sources: (B, M, C, H, W) in [0, 1], M ≥ 1; C is one of ``channels``.
-            weights: Relative Dominability, (B, M, 1, H, W), summing to 1 over M; None for the
-                static rule.
+            rd: Relative Dominability, (B, M, 1, H, W), summing to 1 over M, whose gain is M·RD
+                (Eq. 1 of TTD); None for the static rule.
+            task: For networks that use it.
 
         Returns:
             The fused images, (B, C, H, W), unclamped.
 
         Raises:
-            ValueError: If ``sources`` or ``weights`` have another shape.
+            ValueError: If ``sources`` or ``rd`` have another shape.
         """
         self.check_sources(sources)
-        return self.decode(self.combine(self.encode(sources), weights), sources)
+        padded = self.pad(sources)
+        gain = None
+        if rd is not None:
+            _check_maps("rd", rd, sources)
+            gain = self.pad(share_gain(rd))
+        features = self.encode_for(padded, task)
+        return self.crop(self.decode(self.combine(features, gain), padded), sources)
+
+    def encode_for(self, sources: Tensor, task: str | None) -> Any:
+        """:meth:`encode`, told the task where the network uses it."""
+        told: dict[str, Any] = {"task": task} if self.uses_task else {}
+        return self.encode(sources, **told)
+
+    def components_for(self, features: Any, sources: Tensor, task: str | None) -> Tensor:
+        """:meth:`components`, told the task where the network uses it."""
+        told: dict[str, Any] = {"task": task} if self.uses_task else {}
+        return self.components(features, sources, **told)
+
+    def pad(self, images: Tensor) -> Tensor:
+        """(B, M, C, H, W), padded as the network declares."""
+        height, width = images.shape[-2:]
+        before = self.padding
+        after = [before + -(size + 2 * before) % self.size_multiple for size in (height, width)]
+        if not before and not any(after):
+            return images
+        sides = (before, after[1], before, after[0])
+        return F.pad(images.flatten(0, 1), sides, self.padding_mode).unflatten(0, images.shape[:2])
+
+    def crop(self, images: Tensor, sources: Tensor) -> Tensor:
+        """(..., H', W') of padded sources, at the size of the sources again."""
+        height, width = sources.shape[-2:]
+        first = self.padding
+        return images[..., first : first + height, first : first + width]
 
     @classmethod
     def convert_published(cls, content: Any) -> Any:
@@ -119,11 +181,11 @@ class FusionNetwork(nn.Module):
     def check_sources(self, sources: Tensor) -> None:
         """Refuse anything but (B, M, C, H, W), not empty, with a number of channels it takes."""
         fits = sources.ndim == 5 and sources.shape[1] > 0 and sources.shape[2] in self.channels
-        if not fits or min(sources.shape[3:]) < self.smallest:
+        if not fits or min(sources.shape[3:]) < self.minimum_size:
             channels = " or ".join(map(str, self.channels))
             raise ValueError(
                 f"sources must be (B, M, C, H, W) with M ≥ 1, C = {channels} and "
-                f"H, W ≥ {self.smallest}, got {tuple(sources.shape)}"
+                f"H, W ≥ {self.minimum_size}, got {tuple(sources.shape)}"
             )
         if not sources.is_floating_point():
             raise ValueError(f"sources must be floating point in [0, 1], got {sources.dtype}")
@@ -134,30 +196,89 @@ class FusionNetwork(nn.Module):
             )
 
 
-def scale_features(features: Tensor, weights: Tensor | None) -> Iterator[Tensor]:
-    """Features times M·weights, source by source: the one place where TTD touches a network.
+def map_features(function: Callable[[Tensor], Tensor], features: Any) -> Any:
+    """The same structure of features, with a function applied to every tensor in it."""
+    if isinstance(features, Tensor):
+        return function(features)
+    if isinstance(features, dict):
+        return {name: map_features(function, part) for name, part in features.items()}
+    return type(features)(map_features(function, part) for part in features)
+
+
+def feature_tensors(features: Any) -> tuple[Tensor, ...]:
+    """Every tensor in a structure of features, in order."""
+    if isinstance(features, Tensor):
+        return (features,)
+    parts = features.values() if isinstance(features, dict) else features
+    return tuple(tensor for part in parts for tensor in feature_tensors(part))
+
+
+def share_gain(rd: Tensor) -> Tensor:
+    """M·RD (Eq. 1 of TTD), (B, M, 1, H, W); exactly 1 where RD is uniform.
+
+    RD is divided by 1/M, rounded as RD is: multiplying by M would not give 1 for every M (41 in
+    float32).
+    """
+    return rd / rd.new_full((), 1 / rd.shape[1])
+
+
+def scale_features(features: Tensor, gain: Tensor | None) -> Iterator[Tensor]:
+    """Features times their gain, source by source: the one place where TTD touches a network.
+
+    Where features are coarser than the image, the gain is averaged over the area that each stands
+    for. Tokens lie in rows on a grid of the image's proportions, without a class token.
 
     Args:
-        features: (B, M, F, H, W).
-        weights: (B, M, 1, H, W), or None to leave the features as they are.
+        features: (B, M, F, h, w), or tokens (B, M, n, d).
+        gain: (B, M, 1, H, W), or None to leave the features as they are.
 
     Returns:
-        M tensors (B, F, H, W), of the features' type, each made when it is asked for. Dividing by
-        1/M, rounded as the weights are, makes uniform weights the identity bit for bit for every
-        M; multiplying by M would not (M = 41 in float32).
+        M tensors, (B, F, h, w) or (B, n, d), of the features' type, each made when it is asked
+        for. A gain of 1 everywhere is the identity bit for bit.
 
     Raises:
         ValueError: If the shapes do not fit.
     """
-    if weights is None:
+    if gain is None:
         return iter(features.unbind(1))
-    expected = (*features.shape[:2], 1, *features.shape[3:])
-    if weights.shape != expected:
-        raise ValueError(
-            f"weights must be {expected} for these features, got {tuple(weights.shape)}"
-        )
-    scales = weights / weights.new_full((), 1 / features.shape[1])
+    _check_maps("gain", gain, features)
+    if features.ndim == 4:
+        size = token_grid(features.shape[2], (gain.shape[3], gain.shape[4]))
+        scales = gain_at(gain, size).flatten(2).unsqueeze(3)
+    else:
+        scales = gain_at(gain, (features.shape[3], features.shape[4]))
     pairs = zip(features.unbind(1), scales.unbind(1), strict=True)
     return (
         (feature * scale).to(features.dtype) for feature, scale in pairs
     )  # else autocast widens
+
+
+def gain_at(gain: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, M, 1, H, W), averaged over areas to (B, M, 1, h, w); 1 everywhere stays exactly 1."""
+    if gain.shape[3:] == size:
+        return gain
+    return F.adaptive_avg_pool2d(gain.flatten(0, 1), size).unflatten(0, gain.shape[:2])
+
+
+def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of tokens on an image of a size.
+
+    Raises:
+        ValueError: If so many tokens make no grid of the image's proportions.
+    """
+    height, width = size
+    rows = max(1, round((count * height / width) ** 0.5))
+    if count % rows:
+        raise ValueError(f"{count} tokens make no grid on an image of {height} x {width} pixels")
+    return rows, count // rows
+
+
+def _check_maps(name: str, maps: Tensor, images: Tensor) -> None:
+    b, m = images.shape[:2]
+    if maps.ndim != 5 or maps.shape[:3] != (b, m, 1):
+        raise ValueError(f"{name} must be ({b}, {m}, 1, H, W), got {tuple(maps.shape)}")
+    if name == "rd" and maps.shape[3:] != images.shape[3:]:
+        raise ValueError(
+            f"rd must have the size of the sources, {tuple(images.shape[3:])}, "
+            f"got {tuple(maps.shape[3:])}"
+        )

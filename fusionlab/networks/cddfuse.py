@@ -267,11 +267,12 @@ class CDDFuse(FusionNetwork):
             with ``CDDFuse_MIF.pth``).
     """
 
-    stretched: ClassVar[bool] = True
-    smallest: ClassVar[int] = 2
+    min_max_stretch: ClassVar[bool] = True
+    minimum_size: ClassVar[int] = 2
+    objective: ClassVar[str] = "cddfuse"
     paper: ClassVar[str] = "Zhao et al., CVPR 2023"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif")
-    terms: ClassVar[str] = "none stated"
+    licence: ClassVar[str] = "none stated"
     published: ClassVar[tuple[Published, ...]] = (
         Published(
             "CDDFuse_IVF.pth",
@@ -302,10 +303,10 @@ class CDDFuse(FusionNetwork):
         return base.unflatten(0, sources.shape[:2]), detail.unflatten(0, sources.shape[:2])
 
     def combine(
-        self, features: tuple[Tensor, Tensor], weights: Tensor | None = None
+        self, features: tuple[Tensor, Tensor], gain: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Base and detail, each summed over M, through their fusion layers: twice (B, 64, H, W)."""
-        base, detail = (reduce(torch.add, scale_features(x, weights)) for x in features)
+        base, detail = (reduce(torch.add, scale_features(x, gain)) for x in features)
         return self.base_fusion(base), self.detail_fusion(detail)
 
     def decode(self, combined: tuple[Tensor, Tensor], sources: Tensor) -> Tensor:

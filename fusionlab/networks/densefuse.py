@@ -89,12 +89,13 @@ class DenseFuse(FusionNetwork):
     Args:
         channels_in: 1 (luma) or 3 (RGB), as in the authors' two checkpoints.
         rule: ``mean`` (the authors' choice; the paper's addition, halved) or ``l1``. Under TTD the
-            l1-norm rule sees weighted features, so that its own weights follow RD too.
+            l1-norm rule sees scaled features, so that its own weights follow RD too.
     """
 
+    objective: ClassVar[str] = "densefuse"
     paper: ClassVar[str] = "Li and Wu, IEEE TIP 2019"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)
-    terms: ClassVar[str] = "none stated"
+    licence: ClassVar[str] = "none stated"
     published: ClassVar[tuple[Published, ...]] = (
         Published(
             "densefuse_gray.model",
@@ -134,9 +135,9 @@ class DenseFuse(FusionNetwork):
         images = GREY_LEVELS * sources.flatten(0, 1)
         return self.DB1(self.conv1(images)).unflatten(0, sources.shape[:2])
 
-    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
+    def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
         """The mean over M, or the sum weighted by activity."""
-        scaled = scale_features(features, weights)
+        scaled = scale_features(features, gain)
         if self.rule == "l1":
             return l1_norm_rule(list(scaled))
         return reduce(torch.add, scaled) / features.shape[1]

@@ -87,10 +87,11 @@ class IFCNN(FusionNetwork):
 
     channels: tuple[int, ...] = (1, 3)
     rgb_tasks: frozenset[str] = frozenset({"mff"})
-    luma_thrice: ClassVar[bool] = True
+    repeats_luma: ClassVar[bool] = True
+    objective: ClassVar[str] = "ifcnn"
     paper: ClassVar[str] = "Zhang et al., Information Fusion 2020"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")
-    terms: ClassVar[str] = "none stated"
+    licence: ClassVar[str] = "none stated"
     published: ClassVar[tuple[Published, ...]] = (
         Published(
             "IFCNN-MAX.pth",
@@ -124,7 +125,7 @@ class IFCNN(FusionNetwork):
             known = ", ".join(NORMALIZATIONS)
             raise InputError(f"ifcnn: normalize must be one of {known}, got {normalize!r}")
         self.rule = rule
-        self.takes_largest = rule == "max"
+        self.max_rule = rule == "max"
         self.conv1 = nn.Conv2d(3, 64, 7, bias=False)
         self.conv2 = ConvUnit(64)
         self.conv3 = ConvUnit(64)
@@ -141,9 +142,9 @@ class IFCNN(FusionNetwork):
         x = self.conv1(x.contiguous(memory_format=torch.channels_last))
         return self.conv2(x).unflatten(0, sources.shape[:2])
 
-    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
+    def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
         """Element-wise max, sum or mean over M, in the order of the sources."""
-        combined = reduce(RULES[self.rule], scale_features(features, weights))
+        combined = reduce(RULES[self.rule], scale_features(features, gain))
         return combined / features.shape[1] if self.rule == "mean" else combined
 
     def decode(self, combined: Tensor, sources: Tensor) -> Tensor:

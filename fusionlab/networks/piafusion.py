@@ -115,9 +115,10 @@ class PIAFusion(FusionNetwork):
     """
 
     source_count: ClassVar[int | None] = 2
+    objective: ClassVar[str] = "piafusion"
     paper: ClassVar[str] = "Tang et al., Information Fusion 2022"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)
-    terms: ClassVar[str] = "MIT (TensorFlow original); port: none stated"
+    licence: ClassVar[str] = "MIT (TensorFlow original); port: none stated"
     published: ClassVar[tuple[Published, ...]] = (
         Published(
             "fusion_model_epoch_29.pth",
@@ -134,9 +135,9 @@ class PIAFusion(FusionNetwork):
         """(B, 2, 1, H, W) in [0, 1], visible first, to (B, 2, 128, H, W), jointly."""
         return torch.stack(self.encoder(*sources.unbind(1)), 1)
 
-    def combine(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Concatenation: (B, 2, 128, H, W), scaled by 2·weights, to (B, 256, H, W)."""
-        return torch.cat(list(scale_features(features, weights)), 1)
+    def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
+        """Concatenation: (B, 2, 128, H, W), scaled by the gain, to (B, 256, H, W)."""
+        return torch.cat(list(scale_features(features, gain)), 1)
 
     def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
         """(B, 256, H, W) to (B, 1, H, W) in [0, 1]."""

@@ -19,7 +19,7 @@ HEADINGS = (
     "sources",
     "tasks",
     "published checkpoints",
-    "terms of its authors' code and weights",
+    "licence of its authors' code and weights",
 )
 
 
@@ -57,7 +57,7 @@ def _row(name: str) -> tuple[str, ...]:
         str(network.source_count or "any"),
         ", ".join(network.tasks),
         ", ".join(map(_linked, network.published)),
-        network.terms,
+        network.licence,
     )
 
 

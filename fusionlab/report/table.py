@@ -1,108 +1,61 @@
-"""The table of an evaluation, like the paper's: methods in rows, metrics in columns."""
+"""The tables of a run in a terminal: methods in rows, metrics in columns, as papers have them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Any
 
-import numpy as np
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fusionlab.report.run import ALONE
-from fusionlab.report.statistics import Comparison, compare
-from fusionlab.training.scoreboard import Scores
+from fusionlab.runs.run import ALONE
+from fusionlab.runs.statistics import LEVEL
 
-ARROWS = {True: "↑", False: "↓", None: "→0"}  # direction of a metric; None is best at 0
-ROW_NAMES, NUMBER, TIME = 13, 6, 6  # widths of columns: names of rows, a value, milliseconds
+ARROWS = {"higher": "↑", "lower": "↓", "zero": "→0"}  # which values of a metric are better
+NAMES, NUMBER = 36, 6  # most characters of a method's name, least of a value
 WIDTH = 80  # of a terminal
 TRUTH = "_truth"  # ending of names, not repeated in a table whose title says it
+RANKED = 3  # methods that fuse, from which on ranks are printed: two have their difference
+NO_BREAK = "\xa0"  # textwrap does not break a line at this space
+
+Column = tuple[str, list[str]]
 
 
-def comparisons(scores: Scores) -> dict[str, Comparison]:
-    """TTD against static, by metric; empty without TTD."""
-    if "ttd" not in scores.fused_rows:
-        return {}
-    static, ttd = scores.values["static"], scores.values["ttd"]
-    return {
-        name: compare(static[:, k], ttd[:, k], scores.higher_is_better[name])
-        for k, name in enumerate(scores.metrics)
-    }
+def tables(about: dict[str, Any], result: dict[str, Any]) -> list[Text | Table]:
+    """Title, tables of at most 80 columns and footnotes of one data set under one condition.
 
-
-def tables(title: str, network: str, scores: Scores) -> list[Text | Table]:
-    """Title and table of the fusion metrics and, where there is one, of the ground truth."""
-    truth = scores.truth_metrics
-    fusion = [name for name in scores.metrics if name not in truth]
-    parts = _side_by_side(fusion)
-    found: list[Text | Table] = [Text(title, style="bold")]
-    found += [_table(network, scores, part, timed=part is parts[-1]) for part in parts]
-    partial = [_defined(name, scores) for name in fusion if _defined(name, scores)]
-    if partial:
-        found.append(Text(f"mean over fewer images: {', '.join(partial)}"))
+    Args:
+        about: ``summary.json``.
+        result: One of its results.
+    """
+    truth = [name for name, one in about["metrics"].items() if one["truth"]]
+    truth = [name for name in truth if _measured(result, name)]
+    fusion = [name for name, one in about["metrics"].items() if not one["truth"]]
+    found: list[Text | Table] = [Text(_title(result), style="bold")]
+    found += _part(about, result, fusion, timed=True)
     if truth:
-        found += [Text("against the ground truth"), _table(network, scores, truth, timed=False)]
+        found += [Text("against the ground truth"), *_part(about, result, truth, timed=False)]
+    found += [Text(line) for line in _footnotes(result, [*fusion, *truth])]
     return found
 
 
-def _side_by_side(metrics: list[str]) -> list[list[str]]:
-    """The metrics in groups that fit into 80 columns beside the rows' names and the time."""
-    parts: list[list[str]] = [[]]
-    used = ROW_NAMES + TIME
-    for name in metrics:
-        width = 1 + max(NUMBER, len(name) + 1)  # with its arrow
-        if parts[-1] and used + width > WIDTH - 2:
-            parts.append([])
-            used = ROW_NAMES + TIME
-        parts[-1].append(name)
-        used += width
-    return parts
+def ttd_line(ttd: dict[str, Any]) -> str:
+    """The settings of test-time dynamic fusion in a line."""
+    temperature, gradient = ttd["temperature"], ttd["basis"] == "gradient"
+    number = temperature if isinstance(temperature, str) else f"{temperature:g}"
+    by = f"gradient (channel {ttd['channel']}) of the " if gradient else ""
+    return (
+        f"{by}{ttd['loss']} loss of {ttd['compare']}, temperature {number}, {ttd['form']}, "
+        f"{ttd['normalization']}, {ttd['correlation']} correlation, gain {ttd['gain']}"
+    )
 
 
-def _table(network: str, scores: Scores, metrics: list[str], timed: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
-    table.add_column("", no_wrap=True, max_width=ROW_NAMES, overflow="ellipsis")
-    for name in metrics:
-        arrow = ARROWS[scores.higher_is_better[name]]
-        table.add_column(name.removesuffix(TRUTH) + arrow, justify="right", no_wrap=True)
-    if timed:
-        table.add_column("ms", justify="right", no_wrap=True)
-    names = {"static": network, "ttd": f"{network}+TTD"}
-    for row in (*scores.source_rows, *scores.fused_rows):
-        means = scores.means(row)
-        cells = [number(means[name]) for name in metrics]
-        if timed and row in scores.milliseconds:
-            cells.append(number(float(np.median(scores.milliseconds[row]))))
-        table.add_row(Text(names.get(row) or _source_label(row, scores)), *cells)
-    found = comparisons(scores)
-    if found:
-        table.add_section()
-        chosen = [found[name] for name in metrics]
-        table.add_row("difference", *(number(one.mean, signed=True) for one in chosen))
-        table.add_row("  95 % from", *(number(one.low, signed=True) for one in chosen))
-        table.add_row("  95 % to", *(number(one.high, signed=True) for one in chosen))
-        table.add_row("improved", *(_share(one.improved) for one in chosen))
-    return table
-
-
-def _defined(name: str, scores: Scores) -> str:
-    """Says of how few images a metric is the mean; empty if of all."""
-    values = scores.values["static"][:, scores.metrics.index(name)]
-    count = int((~np.isnan(values)).sum())
-    return "" if count == len(values) else f"{name} {count} of {len(values)}"
-
-
-def _source_label(row: str, scores: Scores) -> str:
-    """Says of how few images a row is the mean, where not every sample has that source."""
-    count = len(scores.indices[row])
-    if count == len(scores.indices["static"]):
-        return row
-    return f"{row.removesuffix(ALONE)}, n = {count}"
-
-
-def number(value: float, signed: bool = False) -> str:
+def number(value: float | str | None, signed: bool = False) -> str:
     """Two or (a difference) three decimals; at most six characters in an ordinary table."""
+    value = math.nan if value is None else float(value)
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -112,5 +65,144 @@ def number(value: float, signed: bool = False) -> str:
     return f"{value:{sign}.{digits}f}".replace("-", "−")
 
 
-def _share(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.0f} %"
+def share(value: float | None) -> str:
+    """A share in percent."""
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def theorem_lines(result: dict[str, Any]) -> list[str]:
+    """On how many images with a GEB Eq. 5 holds, and the covariances, in 80 columns."""
+    lines = []
+    for method, found in result["theorem"].items():
+        images = "1 image" if found["images"] == 1 else f"{found['images']} images"
+        holds = round(found.get("dynamic_is_lower", 0) * found["images"])
+        pairs = (
+            f"{_small(one.get('covariance', math.nan))} ({name})".replace(" ", NO_BREAK)
+            for name, one in found["sources"].items()
+        )
+        text = f"theorem, {method}: Eq. 5 holds on {holds} of {images}"
+        text += f"; Cov(ω,{NO_BREAK}ℓ){NO_BREAK}{', '.join(pairs)}"
+        filled = fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        lines.append(filled.replace(NO_BREAK, " "))
+    return lines
+
+
+def _title(result: dict[str, Any]) -> str:
+    images = "1 image" if result["images"] == 1 else f"{result['images']} images"
+    condition = f", {result['condition']}" if result["condition"] else ""
+    draws = f", mean of {result['draws']} draws" if result["draws"] > 1 else ""
+    return f"{result['task'].upper()}: {result['data']}{condition}{draws}, {images}"
+
+
+def _part(
+    about: dict[str, Any], result: dict[str, Any], metrics: Sequence[str], timed: bool
+) -> list[Table]:
+    """Tables of some metrics, side by side as they fit into 80 columns."""
+    labels, groups = _labels(result)
+    columns: list[Column] = [
+        (
+            name.removesuffix(TRUTH) + ARROWS[about["metrics"][name]["direction"]],
+            _cells(result, name),
+        )
+        for name in metrics
+    ]
+    if timed:
+        times = result["median_ms_per_image"]
+        cells = [number(times[name]) if name in times else "" for name in result["methods"]]
+        columns.append(("ms", cells))
+    if timed and len(result["overall_rank"]) >= RANKED:
+        ranks = result["overall_rank"]
+        cells = [number(ranks[name]) if name in ranks else "" for name in result["methods"]]
+        columns.append(("rank↓", cells))
+    return [_table(labels, groups, part) for part in _side_by_side(columns, labels)]
+
+
+def _labels(result: dict[str, Any]) -> tuple[list[str], list[int]]:
+    """The names of the rows, and where a section ends."""
+    labels = [_method_label(result, name) for name in result["methods"]]
+    groups = [len(labels)]
+    several = len(result["differences"]) > 1
+    for method in result["differences"]:
+        head = f"Δ {method}" if several else "difference"
+        labels += [head, "  95 % from", "  95 % to", "  improved"]
+        groups.append(len(labels))
+    return labels, groups
+
+
+def _method_label(result: dict[str, Any], method: str) -> str:
+    """Says of how few images a row is the mean, where not every sample has that source."""
+    count = result["images_of"][method]
+    return method if count == result["images"] else f"{method.removesuffix(ALONE)}, n = {count}"
+
+
+def _cells(result: dict[str, Any], metric: str) -> list[str]:
+    ranked = len(result["overall_rank"]) >= RANKED
+    cells = []
+    for method in result["methods"]:
+        p = result["p_against_best"].get(method, {}).get(metric)
+        is_best = result["best"].get(metric) == method
+        mark = "*" if is_best else "=" if p is not None and not p < LEVEL else ""
+        cells.append(number(result["means"][method][metric]) + (mark if ranked else ""))
+    for found in result["differences"].values():
+        one = found[metric]
+        cells += [number(one[key], signed=True) for key in ("mean", "low", "high")]
+        cells.append(share(one["improved"]))
+    return cells
+
+
+def _side_by_side(columns: list[Column], labels: Sequence[str]) -> list[list[Column]]:
+    """The columns in groups that fit beside the names of the rows."""
+    names = min(NAMES, max(map(len, labels)))
+    parts: list[list[Column]] = [[]]
+    used = names
+    for column in columns:
+        width = 1 + max(NUMBER, len(column[0]), *map(len, column[1]))
+        if parts[-1] and used + width > WIDTH - 2:
+            parts.append([])
+            used = names
+        parts[-1].append(column)
+        used += width
+    return parts
+
+
+def _table(labels: Sequence[str], groups: Sequence[int], columns: list[Column]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.padding = (0, 0, 0, 0)  # the box sets a space between columns: 80 are enough
+    table.add_column("", no_wrap=True, max_width=NAMES, overflow="ellipsis")
+    for heading, _ in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    longest = max(len(column) for _, column in columns)  # of times there are no differences
+    for row, label in enumerate(labels[:longest]):
+        cells = (column[row] if row < len(column) else "" for _, column in columns)
+        table.add_row(Text(label), *cells, end_section=row + 1 in groups[:-1])
+    return table
+
+
+def _footnotes(result: dict[str, Any], metrics: Sequence[str]) -> list[str]:
+    partial = []
+    for metric in metrics:
+        counts = {
+            method: (result["counts"][method][metric], result["images_of"][method])
+            for method in result["overall_rank"] or result["methods"]
+        }
+        fewer = {method: pair for method, pair in counts.items() if 0 < pair[0] < pair[1]}
+        if fewer and len(set(counts.values())) == 1:
+            partial.append("{} {} of {}".format(metric, *next(iter(fewer.values()))))
+        else:
+            partial += [f"{metric} of {name} {n} of {of}" for name, (n, of) in fewer.items()]
+    lines = [f"mean over fewer images: {', '.join(partial)}"] if partial else []
+    if len(result["overall_rank"]) >= RANKED:
+        lines.append(
+            "* best by mean rank over the images; = not significantly behind it (Wilcoxon, "
+            "Holm, 5 %); rank: mean over images and metrics"
+        )
+    return lines
+
+
+def _measured(result: dict[str, Any], metric: str) -> bool:
+    return any(counts[metric] for counts in result["counts"].values())
+
+
+def _small(value: float) -> str:
+    """Two digits that count."""
+    return f"{value:.2g}".replace("-", "−")

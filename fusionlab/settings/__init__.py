@@ -1,6 +1,19 @@
 """What a config may contain. No torch here: ``--help`` and mistakes answer at once."""
 
+from fusionlab.settings.bench import Conditions, Corruption, Method
 from fusionlab.settings.groups import Data, Metrics, Network, Task, Trainer, Training
 from fusionlab.settings.ttd import TTD, TTD_PRESETS
 
-__all__ = ["TTD", "TTD_PRESETS", "Data", "Metrics", "Network", "Task", "Trainer", "Training"]
+__all__ = [
+    "TTD",
+    "TTD_PRESETS",
+    "Conditions",
+    "Corruption",
+    "Data",
+    "Method",
+    "Metrics",
+    "Network",
+    "Task",
+    "Trainer",
+    "Training",
+]

@@ -1,4 +1,4 @@
-"""The groups of a config, but for that of TTD."""
+"""The groups of a config except that of TTD."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fusionlab.errors import InputError
+from fusionlab.registry import LAYOUTS, NETWORKS, OBJECTIVES
 from fusionlab.settings.checks import at_least
 
 Task = Literal["vif", "mif", "mef", "mff"]
@@ -17,22 +18,23 @@ class Network:
     """The fusion network.
 
     Args:
-        name: Fusion network.
+        name: Fusion network; see fusionlab networks.
         checkpoint: File with its weights, ours or its authors', or its address (https://... or
-            hf://owner/name/file). Default: evaluate.py takes the one that the package carries,
-            train.py starts from scratch.
+            hf://owner/name/file). Default: evaluate and fuse take the one that the package carries,
+            train starts from scratch.
         options: Arguments of that network, e.g. --network.options.rule mean.
         stretch: Stretch each fused image from its minimum to its maximum before it is saved and
             scored. Default: where the network's authors do (cddfuse).
     """
 
-    name: Literal["cddfuse", "densefuse", "ifcnn", "piafusion"] = "ifcnn"
+    name: str = "ifcnn"
     checkpoint: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     stretch: bool | None = None
 
     def __post_init__(self) -> None:
-        """Keep apart what belongs beside the options."""
+        """Check the name; keep apart what belongs beside the options."""
+        NETWORKS.check("network.name", self.name)
         for name in ("name", "checkpoint"):
             if name in self.options:
                 raise InputError(f"network.options.{name} is no option; set network.{name}")
@@ -44,7 +46,7 @@ class Data:
 
     Args:
         root: Folder with the images. Default: the scenes that the package builds itself.
-        name: Named data set, see python -m fusionlab.data list, or the path of a manifest; the
+        name: Named data set, see fusionlab data list, or the path of a manifest; the
             files in data.root are checked against it.
         verify_hashes: Whether that compares the files' hashes; sizes are compared in any case.
         split: Part of the data set, e.g. test: a subfolder of data.root (MSRS) or of each source's
@@ -52,7 +54,7 @@ class Data:
         task: vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus).
             Default: told by the sources' names where they tell it; of the built-in scenes, all.
         layout: How the folder is laid out: subfolders (vi/01.png ir/01.png), scenes
-            (01/01_A.png 01/01_B.png), suffixes (01-A.png 01-B.png); auto finds out.
+            (01/01_A.png 01/01_B.png), suffixes (01-A.png 01-B.png), a plug-in's; auto finds out.
         sources: Names of the sources, in order, e.g. [vi, ir] (subfolders or suffixes). Default:
             found in the folder.
         reference: Name of the ground truth (subfolder or suffix). Default: found by its usual
@@ -68,7 +70,7 @@ class Data:
     verify_hashes: bool = True
     split: str | None = None
     task: Task | None = None
-    layout: Literal["auto", "subfolders", "scenes", "suffixes"] = "auto"
+    layout: str = "auto"
     sources: list[str] | None = None
     reference: str | None = None
     colour: Literal["auto", "luma", "rgb"] = "auto"
@@ -77,6 +79,8 @@ class Data:
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
+        if self.layout != "auto":
+            LAYOUTS.check("data.layout", self.layout)
         if self.sources is not None and len(set(self.sources)) < max(1, len(self.sources)):
             raise InputError("data.sources must name one or more different sources")
         found_by = ("layout", "split", "sources", "reference")
@@ -85,7 +89,7 @@ class Data:
             if self.root is None:
                 raise InputError(
                     f"data.name {self.name} needs data.root, the folder that holds it; "
-                    "python -m fusionlab.data list says where to get it"
+                    "fusionlab data list says where to get it"
                 )
             if given:
                 raise InputError(f"data.{given[0]} is settled by data.name {self.name}; unset one")
@@ -116,8 +120,8 @@ class Training:
     """How a network is trained.
 
     Args:
-        stage: What is trained: the fusion network, or the illumination classifier that the loss of
-            piafusion needs.
+        objective: What is minimised; none leaves a network as it is loaded. Default: the
+            network's own; illumination trains the classifier that the objective of piafusion needs.
         root: Folder to learn from. ifcnn, densefuse: photographs, searched with its subfolders;
             cddfuse, piafusion: pairs, laid out as data.root; illumination: day/ and night/, or
             visible images named as in MSRS. Default: what the package carries.
@@ -128,24 +132,27 @@ class Training:
         batch_size: Crops in a batch, per device.
         batches_per_epoch: Batches between validations, per device. Default: one pass over the
             photographs or patches; 200 for ifcnn, whose crops have no end.
-        optimizer: sgd or adam.
+        optimizer: Name of an optimiser in torch.optim, in any case, e.g. sgd, adam, adamw.
+        optimizer_options: Its further arguments, e.g. --training.optimizer_options.nesterov true.
         lr: Learning rate at the start.
-        weight_decay: Of the optimiser, added to the gradient.
+        weight_decay: Weight decay of the optimiser.
+        momentum: Momentum of optimisers that have one.
         schedule: Of the learning rate: polynomial (to 0 at the last step), halving (every
             halving_epochs, to 1/100 at most), late (constant for half of the epochs, then linearly
-            to 0) or constant.
+            to 0), constant, or the name of a schedule in torch.optim.lr_scheduler, in any case,
+            which steps after every epoch.
+        schedule_options: Arguments of a schedule of torch, e.g. {milestones: [10, 20]}.
         lr_power: Power of the polynomial schedule.
         halving_epochs: Epochs from one halving to the next.
-        momentum: Momentum of sgd.
         hold_batch_norm: Share of the steps after which batch norm keeps its statistics, which small
             batches make noisy; 1 never does.
-        options: Arguments of the network's objective, e.g. --training.options.ssim_weight 1.
+        options: Arguments of the objective, e.g. --training.options.ssim_weight 1.
         workers: Processes that make crops; 0 makes them in the main one.
         samples_every: Validations from one time to the next that pictures of the first four samples
             are written, from the first on; 0 never writes any.
     """
 
-    stage: Literal["fusion", "illumination"] = "fusion"
+    objective: str | None = None
     root: str | None = None
     limit: int | None = None
     crop_size: int = 32
@@ -153,13 +160,15 @@ class Training:
     contrast: float = 0.0
     batch_size: int = 16
     batches_per_epoch: int | None = None
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: str = "sgd"
+    optimizer_options: dict[str, Any] = field(default_factory=dict)
     lr: float = 0.01
     weight_decay: float = 0.0
-    schedule: Literal["polynomial", "halving", "late", "constant"] = "polynomial"
+    momentum: float = 0.9
+    schedule: str = "polynomial"
+    schedule_options: dict[str, Any] = field(default_factory=dict)
     lr_power: float = 0.9
     halving_epochs: int = 20
-    momentum: float = 0.9
     hold_batch_norm: float = 0.2
     options: dict[str, Any] = field(default_factory=dict)
     workers: int = 0
@@ -167,6 +176,8 @@ class Training:
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
+        if self.objective not in (None, "none"):
+            OBJECTIVES.check("training.objective", str(self.objective))
         for name, least in (("crop_size", 16), ("batch_size", 1), ("halving_epochs", 1)):
             at_least(f"training.{name}", getattr(self, name), least)
         for name in ("limit", "stride", "batches_per_epoch"):

@@ -1,4 +1,4 @@
-"""Relative Dominability (RD): from reconstruction losses to a weight map per source."""
+"""Relative Dominability (RD) of each source, from its losses, and the gain made of it."""
 
 from __future__ import annotations
 
@@ -6,62 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fusionlab.errors import InputError
-from fusionlab.ttd.similarity import WINDOW, ssim, structure
+from fusionlab.networks.base import share_gain
 
-WINDOWED = {"ssim": ssim, "structure": structure}
-"""Similarities over windows, by the name of their loss."""
 _LARGEST_EXPONENT = 80.0  # e^80 is finite in float32
-
-
-def reconstruction_loss(components: Tensor, sources: Tensor, loss: str = "l1") -> Tensor:
-    """How badly each source is reconstructed, per pixel.
-
-    ``structure`` leaves out of SSIM how bright the images are and keeps contrast and structure, as
-    MEF-SSIM does: of two exposures neither has the right brightness, and the fused image is nearer
-    to the one that it took more of.
-
-    Convention of ``ssim`` and ``structure``: Gaussian window of 11x11 pixels, σ = 1.5, borders
-    reflected, C1 = 0.01², C2 = 0.03².
-
-    Args:
-        components: Uni-source components, or whatever else is compared with the sources,
-            (B, M, C, H, W), in the range of the sources, unclamped.
-        sources: (B, M, C, H, W) in [0, 1].
-        loss: ``l1`` (absolute difference), ``mse`` (squared difference), ``ssim`` ((1 − SSIM) / 2,
-            in [0, 1]) or ``structure`` ((1 − (2σxy + C2) / (σx² + σy² + C2)) / 2, in [0, 1]).
-
-    Returns:
-        (B, M, 1, H, W), ≥ 0: the mean over channels.
-
-    Raises:
-        ValueError: If the loss is unknown.
-        InputError: If the images are too small for the window of ``ssim`` and ``structure``.
-
-    Source: TTD, Eq. 6 (l1); the authors' CDDFuse script (mse); Wang et al., IEEE Trans. Image
-    Process. 13(4), 2004 (ssim; its contrast and structure).
-    """
-    if loss in WINDOWED:
-        return _dissimilarity(components, sources, loss).mean(2, keepdim=True)
-    difference = components - sources
-    if loss == "l1":
-        return difference.abs().mean(2, keepdim=True)
-    if loss == "mse":
-        return difference.square().mean(2, keepdim=True)
-    raise ValueError(f"loss must be l1, mse, ssim or structure, got {loss!r}")
-
-
-def _dissimilarity(images: Tensor, sources: Tensor, loss: str) -> Tensor:
-    height, width = sources.shape[3:]
-    if min(height, width) <= WINDOW // 2:
-        raise InputError(
-            f"ttd.loss {loss} needs images of at least {WINDOW // 2 + 1} pixels a side, "
-            f"got {width}x{height}; set ttd.loss to l1 or mse"
-        )
-    kind = torch.promote_types(sources.dtype, torch.float32)
-    x, y = images.flatten(0, 1).to(kind), sources.flatten(0, 1).to(kind)
-    similarity = WINDOWED[loss](x, y)
-    return ((1 - similarity) / 2).clamp(min=0).unflatten(0, sources.shape[:2])
 
 
 def relative_dominability(
@@ -71,29 +18,83 @@ def relative_dominability(
     normalization: str = "softmax",
     correlation: str = "negative",
 ) -> Tensor:
-    """Weight of each source at each pixel, from its loss ℓ and the temperature γ.
+    """Share of each source at each pixel, from its loss ℓ and the temperature γ.
 
     Args:
         losses: (B, M, 1, H, W), ≥ 0; or magnitudes of gradients, Eq. 7.
         temperature: γ ≥ 0, or one for each image, (B, 1, 1, 1, 1).
         form: Score s of a source: ``exp`` s = e^−γℓ, ``linear`` s = −γℓ, ``sigmoid`` s = σ(−γℓ).
-        normalization: ``softmax`` of the scores over M, ``proportional`` s / Σs, ``none``: s / M,
-            so that features are scaled by their scores alone, or ``peak``: softmax over M times its
-            largest value, so that the best source keeps its features as they are. For max rules: a
-            share above 1/M would make a maximum larger than either source.
+        normalization: ``softmax`` of the scores over M, or ``proportional`` s / Σs; ``none`` has
+            the RD of proportional, see :func:`feature_gain`.
         correlation: ``negative``: a badly reconstructed source loses weight; ``positive`` turns
             the sign of ℓ round, the paper's counter-experiment (§5.1).
 
     Returns:
-        ω, (B, M, 1, H, W), ≥ 0, in single precision or better; sums to 1 over M unless
-        ``normalization`` is none or peak.
+        ω, (B, M, 1, H, W), in (0, 1), summing to 1 over M; in single precision or better.
 
     Raises:
         ValueError: If a choice is unknown, the temperature negative, or linear scores meet another
             rule than softmax.
 
-    Source: TTD, Eq. 6 (exp, softmax); Tables 4 and 5 for the other forms, but for peak.
+    Source: TTD, Eq. 6 (exp, softmax); Tables 4 and 5 for the other forms.
     """
+    exponents = _exponents(losses, temperature, correlation)
+    if normalization == "softmax":
+        return _scores(exponents, form).softmax(1)
+    if normalization not in ("proportional", "none"):
+        raise ValueError(
+            f"normalization must be softmax, proportional or none, got {normalization!r}"
+        )
+    if form == "linear":
+        raise ValueError("linear scores can be negative: their normalization must be softmax")
+    # through ln s: a large γ makes every s 0, and 0 / 0 is NaN
+    return (exponents if form == "exp" else F.logsigmoid(exponents)).softmax(1)
+
+
+def feature_gain(rd: Tensor, gain: str = "share") -> Tensor:
+    """What a source's features are scaled by; exactly 1 where all sources have the same RD.
+
+    Args:
+        rd: (B, M, 1, H, W), summing to 1 over M.
+        gain: ``share``: M·ω (Eq. 1), for means, sums and concatenations; ``largest``: ω over its
+            largest value at the pixel, for rules that take the maximum: the best source keeps its
+            features and the others lose, since a gain above 1 would make a maximum larger than
+            either source.
+
+    Returns:
+        (B, M, 1, H, W), ≥ 0.
+
+    Raises:
+        ValueError: If the gain is unknown.
+    """
+    if gain == "share":
+        return share_gain(rd)
+    if gain == "largest":
+        return rd / rd.amax(1, keepdim=True)
+    raise ValueError(f"gain must be share or largest, got {gain!r}")
+
+
+def score_gain(
+    losses: Tensor,
+    temperature: float | Tensor = 1.0,
+    form: str = "exp",
+    correlation: str = "negative",
+) -> Tensor:
+    """The scores themselves as gains, the normalization ``none`` of the paper's Table 5.
+
+    Args:
+        losses: As for :func:`relative_dominability`.
+        temperature: The same.
+        form: ``exp`` or ``sigmoid``.
+        correlation: The same.
+
+    Returns:
+        (B, M, 1, H, W), ≥ 0.
+    """
+    return _scores(_exponents(losses, temperature, correlation), form)
+
+
+def _exponents(losses: Tensor, temperature: float | Tensor, correlation: str) -> Tensor:
     if correlation not in ("negative", "positive"):
         raise ValueError(f"correlation must be negative or positive, got {correlation!r}")
     if not isinstance(temperature, Tensor) and temperature < 0:
@@ -101,24 +102,7 @@ def relative_dominability(
     losses = losses.to(torch.promote_types(losses.dtype, torch.float32))
     if isinstance(temperature, Tensor):
         temperature = temperature.to(losses.dtype)
-    exponents = (-temperature if correlation == "negative" else temperature) * losses
-    scores = _scores(exponents, form)
-    if normalization == "softmax":
-        return scores.softmax(1)
-    if normalization == "peak":
-        weights = scores.softmax(1)
-        # in this order equal weights are 1/M to the last bit
-        return weights / weights.amax(1, keepdim=True) * (1 / scores.shape[1])
-    if form == "linear":
-        raise ValueError("linear scores can be negative: their normalization must be softmax")
-    if normalization == "proportional":
-        # through ln s: a large γ makes every s 0, and 0 / 0 is NaN
-        return (exponents if form == "exp" else F.logsigmoid(exponents)).softmax(1)
-    if normalization == "none":
-        return scores / scores.shape[1]
-    raise ValueError(
-        f"normalization must be softmax, proportional, none or peak, got {normalization!r}"
-    )
+    return (-temperature if correlation == "negative" else temperature) * losses
 
 
 def _scores(exponents: Tensor, form: str) -> Tensor:

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
-from fusionlab.settings import TTD
-from fusionlab.ttd.channel import choose_channel
-from fusionlab.ttd.dominability import reconstruction_loss, relative_dominability
-from fusionlab.ttd.gradient import LossMap, feature_gradients, gradient_magnitude
-from fusionlab.ttd.temperature import image_temperatures
+from fusionlab.registry import TTD_LOSSES
+from fusionlab.settings.ttd import OBJECTIVE, TTD
+from fusionlab.ttd.dominability import feature_gain, relative_dominability, score_gain
+from fusionlab.ttd.encoded import Encoded
+from fusionlab.ttd.gradient import LossMap, gradient_magnitude
+from fusionlab.ttd.losses import reconstruction_loss
 
 
 class DynamicFusion(NamedTuple):
@@ -21,8 +22,8 @@ class DynamicFusion(NamedTuple):
 
     fused: Tensor
     """(B, C, H, W), in the range of the sources, unclamped."""
-    weights: Tensor
-    """Relative Dominability, (B, M, 1, H, W)."""
+    rd: Tensor
+    """Relative Dominability, (B, M, 1, H, W), summing to 1 over M."""
     components: Tensor
     """Uni-source components, (B, M, C, H, W), unclamped; with ``compare: fused`` the static fused
     image in their place, M times."""
@@ -31,35 +32,27 @@ class DynamicFusion(NamedTuple):
 
 
 class TestTimeDynamicFusion(nn.Module):
-    """Scale each source's features by its Relative Dominability before the static rule.
+    """Scale each source's features by the gain of its Relative Dominability.
 
     Needs no training. The encoder runs once on all sources; its features serve the components and
     the dynamic fusion. Equal losses give the network's static output, bit for bit.
 
         network = create_network("ifcnn", "bundled")
         dynamic = TestTimeDynamicFusion(network)
-        result = dynamic(sources)  # result.fused, .weights, .components, .losses
+        result = dynamic(sources)  # result.fused, .rd, .components, .losses
 
     Args:
-        network: Any fusion network.
-        preset: ``fusionlab`` (structure of the static fused image, γ automatic), ``paper`` (Eq. 6:
-            l1 of the components, γ = 1) or ``authors`` (their published script: mse, γ = 50).
-        basis: ``loss`` or ``gradient`` (Eq. 7); this and the following default to the preset's.
-        compare: ``components`` or ``fused``: what the loss compares with each source.
-        loss: ``l1``, ``mse``, ``ssim``, ``structure``, see :func:`reconstruction_loss`; or
-            ``objective`` with the argument of that name.
-        temperature: γ ≥ 0, or ``auto``, see :func:`image_temperatures`.
-        channel: Of the gradient: ``mean``, a number, or ``auto``: the first sources fused choose
-            it, see :func:`choose_channel`, and all later ones keep it.
-        form: ``exp``, ``linear`` or ``sigmoid``; see :func:`relative_dominability`.
-        normalization: ``softmax``, ``proportional``, ``none``, ``peak``, or ``auto``: peak where
-            the network takes the largest features, else softmax.
-        correlation: ``negative`` or ``positive``.
+        network: Any fusion network, in evaluation mode.
+        preset: ``paper`` (Eq. 6: l1 of the components, γ = 1), ``authors`` (their published script:
+            mse, γ = 50) or ``structure``; or settings, to which no option may be added.
         objective: What the network was trained with, of components and sources, twice
-            (B, M, C, H, W), to (B, M).
+            (B, M, C, H, W), to (B, M): for the loss ``objective``.
+        **options: Options of :class:`~fusionlab.settings.TTD`, over those of the preset. An
+            automatic temperature or channel is chosen on data first, see
+            :func:`~fusionlab.ttd.calibrate`.
 
     Raises:
-        InputError: If a choice is unknown or unusable, or the temperature negative.
+        InputError: If a choice is unknown, unusable or not calibrated.
 
     Source: Cao et al., Test-Time Dynamic Image Fusion, NeurIPS 2024.
     """
@@ -69,105 +62,100 @@ class TestTimeDynamicFusion(nn.Module):
     def __init__(
         self,
         network: FusionNetwork,
-        preset: str = "fusionlab",
+        preset: str | TTD = "paper",
         *,
-        basis: str | None = None,
-        compare: str | None = None,
-        loss: str | None = None,
-        temperature: float | str | None = None,
-        channel: int | str | None = None,
-        form: str | None = None,
-        normalization: str | None = None,
-        correlation: str | None = None,
         objective: LossMap | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
+        given = preset if isinstance(preset, TTD) else TTD(preset=preset, **options)
+        if isinstance(preset, TTD) and options:
+            raise InputError(f"{', '.join(options)} beside settings of TTD; put it into them")
         self.network = network
-        given: dict[str, Any] = {
-            "preset": preset,
-            "basis": basis,
-            "compare": compare,
-            "loss": loss,
-            "temperature": temperature,
-            "channel": channel,
-            "form": form,
-            "normalization": normalization,
-            "correlation": correlation,
-        }
-        self.weighting = TTD(**given).resolved(network.takes_largest).choices()
-        self.basis: str = self.weighting.pop("basis")
-        self.compare: str = self.weighting.pop("compare")
-        self.loss: str = self.weighting.pop("loss")
-        self.channel: int | str = self.weighting.pop("channel")
-        self.map_loss = "l1" if self.loss == "objective" else self.loss
-        """What is shown, per pixel; the objective has one number for an image."""
-        self.differentiated = self._differentiated(objective)
+        self.settings = given.resolved(network.max_rule)
+        self.objective = objective
+        self.pixel_loss = "l1" if given.loss == OBJECTIVE else str(given.loss)
+        """The loss that is shown, per pixel; the objective has one number for an image."""
+        if given.loss == OBJECTIVE and objective is None:
+            raise InputError(
+                f"{network.name or type(network).__name__} has no objective that sources alone can "
+                f"be given to; set ttd.loss to one of {', '.join(TTD_LOSSES)}"
+            )
+
+    def forward(self, sources: Tensor, task: str | None = None) -> DynamicFusion:
+        """Fuse (B, M, C, H, W) in [0, 1] dynamically; the task is for networks that use it."""
+        return self.fuse(Encoded(self.network, sources, task))
+
+    def fuse(self, encoded: Encoded) -> DynamicFusion:
+        """The same of sources that are encoded already.
+
+        Raises:
+            InputError: If temperature or channel are still automatic.
+        """
+        settings = self.settings
+        if settings.needs_calibration:
+            raise InputError(
+                "ttd.temperature or ttd.channel is auto: choose it on your data with "
+                "fusionlab.ttd.calibrate, or give a number"
+            )
+        criterion = self.criterion(encoded)
+        rd = self.rd(criterion)
+        fused = encoded.fuse(self.gain(criterion, rd))
+        if settings.basis == "loss":
+            images, losses = encoded.compared(str(settings.compare)), criterion
+        else:
+            images = self._gradients(encoded).images
+            losses = reconstruction_loss(images, encoded.sources, self.pixel_loss)
+        return DynamicFusion(fused, rd, images, losses)
+
+    def criterion(self, encoded: Encoded) -> Tensor:
+        """What RD is made of, losses or magnitudes of gradients, (B, M, 1, H, W), ≥ 0."""
+        settings = self.settings
+        if settings.basis == "loss":
+            return encoded.losses(str(settings.compare), str(settings.loss))
+        magnitude = gradient_magnitude(
+            self._gradients(encoded).branches,
+            encoded.encoded_size,
+            settings.channel,  # type: ignore[arg-type]  # no list, checked when it was built
+            self.is_windowed,
+        )
+        return self.network.crop(magnitude, encoded.sources)
+
+    def rd(self, criterion: Tensor) -> Tensor:
+        """RD, (B, M, 1, H, W), of losses or magnitudes."""
+        settings = self.settings
+        return relative_dominability(
+            criterion,
+            settings.temperature,  # type: ignore[arg-type]
+            str(settings.form),
+            str(settings.normalization),
+            str(settings.correlation),
+        )
+
+    def gain(self, criterion: Tensor, rd: Tensor) -> Tensor:
+        """What the features are scaled by, (B, M, 1, H, W)."""
+        settings = self.settings
+        if settings.normalization == "none":
+            return score_gain(
+                criterion,
+                settings.temperature,  # type: ignore[arg-type]
+                str(settings.form),
+                str(settings.correlation),
+            )
+        return feature_gain(rd, str(settings.gain))
 
     @property
-    def needs_static(self) -> bool:
-        """Whether :meth:`fuse` can use a static fused image."""
-        return self.basis == "loss" and self.compare == "fused"
+    def is_windowed(self) -> bool:
+        """Whether the loss looks at windows."""
+        return self.settings.loss != OBJECTIVE and TTD_LOSSES[str(self.settings.loss)].windowed
 
-    def forward(self, sources: Tensor) -> DynamicFusion:
-        """Fuse (B, M, C, H, W) in [0, 1] dynamically."""
-        self.network.check_sources(sources)
-        return self.fuse(self.network.encode(sources), sources)
+    @property
+    def differentiated(self) -> LossMap:
+        """The loss whose gradient is taken."""
+        if self.objective is not None and self.settings.loss == OBJECTIVE:
+            return self.objective
+        return partial(reconstruction_loss, loss=str(self.settings.loss))
 
-    def fuse(self, features: Any, sources: Tensor, static: Tensor | None = None) -> DynamicFusion:
-        """The same from features that ``network.encode(sources)`` gave.
-
-        Args:
-            features: The features.
-            sources: (B, M, C, H, W) in [0, 1].
-            static: The static fused image, (B, C, H, W), if the caller has it: loss-based RD that
-                compares it does not decode it again.
-        """
-        evidence, images = self.evidence(features, sources, static)
-        if self.basis == "loss":
-            losses = evidence
-        else:
-            losses = reconstruction_loss(images, sources, self.map_loss)
-        weights = self.weigh(evidence)
-        fused = self.network.decode(self.network.combine(features, weights), sources)
-        return DynamicFusion(fused, weights, images, losses)
-
-    def evidence(
-        self, features: Any, sources: Tensor, static: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """What RD is made of, and the images compared.
-
-        Returns:
-            Losses or magnitudes of gradients, (B, M, 1, H, W); and (B, M, C, H, W).
-        """
-        network = self.network
-        if self.basis == "gradient":
-            if self.channel == "auto":
-                self.channel = choose_channel(self, [(features, sources)]).channel
-            found = feature_gradients(network, features, sources, self.differentiated, self.compare)
-            height, width = sources.shape[3:]
-            magnitude = gradient_magnitude(found.branches, (height, width), self.channel, self.loss)
-            return magnitude, found.images
-        if self.compare == "components":
-            images = network.components(features, sources)
-        else:
-            if static is None:
-                static = network.decode(network.combine(features), sources)
-            images = static.unsqueeze(1).expand_as(sources)
-        return reconstruction_loss(images, sources, self.loss), images
-
-    def weigh(self, evidence: Tensor) -> Tensor:
-        """RD, (B, M, 1, H, W), of losses or magnitudes, (B, M, 1, H, W)."""
-        choices = dict(self.weighting)
-        if choices["temperature"] == "auto":
-            choices["temperature"] = image_temperatures(evidence)
-        return relative_dominability(evidence, **choices)
-
-    def _differentiated(self, objective: LossMap | None) -> LossMap:
-        if self.loss != "objective":
-            return partial(reconstruction_loss, loss=self.loss)
-        if objective is None:
-            raise InputError(
-                f"{self.network.name or type(self.network).__name__} has no objective that sources "
-                "alone can be given to; set ttd.loss to l1, mse, ssim or structure"
-            )
-        return objective
+    def _gradients(self, encoded: Encoded) -> Any:
+        settings = self.settings
+        return encoded.gradients(str(settings.compare), str(settings.loss), self.differentiated)

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.networks.base import FusionNetwork
-from fusionlab.ttd.dominability import WINDOWED
+from fusionlab.networks.base import feature_tensors, map_features, token_grid
 from fusionlab.ttd.similarity import local_mean
 
 LossMap = Callable[[Tensor, Tensor], Tensor]
@@ -22,15 +21,15 @@ class FeatureGradients(NamedTuple):
     """Gradients of B samples with M sources, without their graph."""
 
     branches: tuple[Tensor, ...]
-    """By branch of the features, (B, M, F, h, w)."""
+    """By tensor of the features, (B, M, F, h, w) or tokens (B, M, n, d)."""
     images: Tensor
     """What was compared with the sources, (B, M, C, H, W), unclamped."""
 
 
 def feature_gradients(
-    network: FusionNetwork,
     features: Any,
     sources: Tensor,
+    make: Callable[[Any], Tensor],
     loss: LossMap,
     compare: str = "components",
 ) -> FeatureGradients:
@@ -43,11 +42,11 @@ def feature_gradients(
     gradients are not touched.
 
     Args:
-        network: Its decoder and rule are differentiated.
-        features: What ``network.encode(sources)`` gave.
+        features: What the encoder gave.
         sources: (B, M, C, H, W) in [0, 1].
+        make: Makes of features what is compared with the sources, (B, M, C, H, W).
         loss: The loss.
-        compare: ``components`` or ``fused``: the static fused image, decoded again, with a graph.
+        compare: ``components`` or ``fused``: what ``make`` makes.
 
     Raises:
         InputError: If the network does not make its components from these features.
@@ -56,21 +55,19 @@ def feature_gradients(
     """
     with torch.inference_mode(False), torch.enable_grad():
         sources = sources.detach().clone()  # an inference tensor cannot be kept for the way back
-        branches = tuple(x.detach().clone().requires_grad_() for x in as_branches(features))
-        copies = branches if isinstance(features, tuple) else branches[0]
+        copies = map_features(lambda x: x.detach().clone().requires_grad_(), features)
+        branches = feature_tensors(copies)
+        images = make(copies)
         if compare == "components":
-            images = network.components(copies, sources)
             total = loss(images, sources).float().sum()
             found = torch.autograd.grad(total, branches, allow_unused=True)
             gradients = tuple(gradient for gradient in found if gradient is not None)
             if len(gradients) < len(branches):
                 raise InputError(
-                    f"{network.name or type(network).__name__} makes its components from other "
-                    "features than it fuses; set ttd.compare to fused, or ttd.basis to loss"
+                    "this network makes its components from other features than it fuses; set "
+                    "ttd.compare to fused, or ttd.basis to loss"
                 )
         else:
-            static = network.decode(network.combine(copies), sources)
-            images = static.unsqueeze(1).expand_as(sources)
             gradients = _of_each_source(loss(images, sources), branches)
     return FeatureGradients(gradients, images.detach())
 
@@ -88,19 +85,19 @@ def gradient_magnitude(
     branches: tuple[Tensor, ...],
     size: tuple[int, int],
     channel: int | str = "mean",
-    loss: str = "l1",
+    windowed: bool = False,
 ) -> Tensor:
     """|g|: what takes the place of the loss in RD.
 
-    Where the loss looks at windows (``ssim``, ``structure``), |g| is averaged over the same window:
-    it swings from pixel to pixel, through zero, where the loss does not.
+    Where the loss looks at windows, |g| is averaged over the same window: it swings from pixel to
+    pixel, through zero, where the loss does not.
 
     Args:
-        branches: Gradients, (B, M, F, h, w) each.
+        branches: Gradients, (B, M, F, h, w) each, or tokens (B, M, n, d).
         size: H and W of the image. Smaller maps are interpolated bilinearly.
         channel: ``mean``: of the magnitudes in all channels of all branches; or the number of one,
             counted through the branches from 0.
-        loss: What was differentiated.
+        windowed: Whether the loss looks at windows.
 
     Returns:
         (B, M, 1, H, W), ≥ 0, in single precision or better.
@@ -108,10 +105,24 @@ def gradient_magnitude(
     Raises:
         InputError: If there is no such channel.
     """
+    branches = tuple(_as_maps(branch, size) for branch in branches)
     magnitude = _at_pixels(branches, size, channel)
-    if loss not in WINDOWED:
+    if not windowed:
         return magnitude
     return local_mean(magnitude.flatten(0, 1)).unflatten(0, magnitude.shape[:2])
+
+
+def channel_maps(branches: tuple[Tensor, ...], size: tuple[int, int]) -> list[Tensor]:
+    """Every channel of all branches by itself, (B, M, 1, h, w), in their order."""
+    maps = (_as_maps(branch, size) for branch in branches)
+    return [channel for branch in maps for channel in branch.split(1, dim=2)]
+
+
+def _as_maps(branch: Tensor, size: tuple[int, int]) -> Tensor:
+    """Tokens (B, M, n, d) as maps (B, M, d, h, w); maps as they are."""
+    if branch.ndim == 5:
+        return branch
+    return branch.transpose(2, 3).unflatten(3, token_grid(branch.shape[2], size))
 
 
 def _at_pixels(branches: tuple[Tensor, ...], size: tuple[int, int], channel: int | str) -> Tensor:
@@ -129,11 +140,6 @@ def _at_pixels(branches: tuple[Tensor, ...], size: tuple[int, int], channel: int
     raise InputError(
         f"ttd.channel is {channel}, but the features have channels 0 to {channel - place - 1}"
     )
-
-
-def as_branches(features: Any) -> tuple[Tensor, ...]:
-    """Features as a tuple, also of a network with one branch."""
-    return features if isinstance(features, tuple) else (features,)
 
 
 def _at_image_size(maps: Tensor, size: tuple[int, int]) -> Tensor:

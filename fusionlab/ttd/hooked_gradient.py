@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from fusionlab.errors import InputError
-from fusionlab.ttd.dominability import reconstruction_loss
-from fusionlab.ttd.gradient import FeatureGradients, as_branches
+from fusionlab.networks.base import feature_tensors
+from fusionlab.ttd.gradient import FeatureGradients
+from fusionlab.ttd.losses import reconstruction_loss
 
 Run = Callable[[Tensor], Tensor]
 """Sources of one sample, (1, M, C, H, W), to an image, (1, C, H, W)."""
@@ -98,7 +99,7 @@ def _cut(encoder: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
     calls: list[tuple[Tensor, ...]] = []
 
     def cut(module: nn.Module, inputs: Any, output: Any) -> Any:
-        calls.append(tuple(x.detach().requires_grad_() for x in as_branches(output)))
+        calls.append(tuple(x.detach().requires_grad_() for x in feature_tensors(output)))
         return calls[-1] if isinstance(output, tuple) else calls[-1][0]
 
     handle = encoder.register_forward_hook(cut)

@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.settings import TTD
-from fusionlab.ttd.dominability import reconstruction_loss, relative_dominability
+from fusionlab.networks.base import gain_at
+from fusionlab.registry import TTD_LOSSES
+from fusionlab.settings.ttd import OBJECTIVE, TTD
+from fusionlab.ttd.dominability import feature_gain, relative_dominability, score_gain
 from fusionlab.ttd.fusion import DynamicFusion
 from fusionlab.ttd.gradient import gradient_magnitude
 from fusionlab.ttd.hooked_gradient import gradients_of_components, gradients_of_fused
-from fusionlab.ttd.temperature import image_temperatures
+from fusionlab.ttd.losses import reconstruction_loss
 
 Fuse = Callable[[Tensor], Tensor]
 """Runs the network: sources of one sample, (1, M, C, H, W), to its fused image, (1, C, H, W)."""
@@ -25,8 +26,8 @@ Fuse = Callable[[Tensor], Tensor]
 class HookedDynamicFusion:
     """Test-time dynamic fusion of a network that is no :class:`FusionNetwork`.
 
-    Runs it once on each source alone, then on all with the encoder's output scaled by M·ω. It
-    cannot reuse features: each source is encoded twice. Uniform weights give the network's own
+    Runs it once on each source alone, then on all with the encoder's output scaled by the gain. It
+    cannot reuse features: each source is encoded twice. A uniform RD gives the network's own
     output, bit for bit. Samples of a batch are fused one after the other.
 
         dynamic = HookedDynamicFusion(
@@ -37,13 +38,13 @@ class HookedDynamicFusion:
 
     Args:
         module: The network.
-        encoder: Dotted name of the module inside it whose output is weighted: (1, F, h, w), called
+        encoder: Dotted name of the module inside it whose output is scaled: (1, F, h, w), called
             once for each source in order, or (M, F, h, w), called once on all; or a tuple of such.
         fuse: Fuses one sample with the network.
         reconstruct: Reconstructs one source, (1, 1, C, H, W) to (1, C, H, W). Default: ``fuse``.
-        settings: As for :class:`TestTimeDynamicFusion`, but for an automatic channel and the loss
-            ``objective``. Default: fusionlab's, whose normalization ``auto`` is softmax here: set
-            peak if the network's rule takes the largest features, which a module does not tell.
+        settings: Settings of TTD without automatic temperature or channel, and without the loss
+            ``objective``. Gain ``auto`` is ``share`` here: set ``largest`` if the network's rule
+            takes the maximum of the features, which a module does not tell.
 
     Raises:
         InputError: If the module has no such part, or the settings ask for what hooks cannot do.
@@ -59,14 +60,13 @@ class HookedDynamicFusion:
     ) -> None:
         self.encoder, self.name = part_of(module, encoder), encoder
         self.run, self.reconstruct = fuse, reconstruct or fuse
-        self.weighting = (settings or TTD()).resolved(takes_largest=False).choices()
-        self.basis: str = self.weighting.pop("basis")
-        self.compare: str = self.weighting.pop("compare")
-        self.loss: str = self.weighting.pop("loss")
-        self.channel: int | str = self.weighting.pop("channel")
-        if self.channel == "auto":
-            raise InputError("TTD through hooks chooses no channel; set ttd.channel to a number")
-        if self.loss == "objective":
+        self.settings = (settings or TTD()).resolved(max_rule=False)
+        if self.settings.needs_calibration:
+            raise InputError(
+                "TTD through hooks chooses no temperature or channel; set ttd.temperature and "
+                "ttd.channel to numbers"
+            )
+        if self.settings.loss == OBJECTIVE:
             raise InputError("TTD through hooks knows no objective; set ttd.loss to l1")
 
     def __call__(self, sources: Tensor) -> DynamicFusion:
@@ -78,56 +78,62 @@ class HookedDynamicFusion:
         samples = [self._fuse_one(sample) for sample in sources.split(1)]
         return DynamicFusion(*(torch.cat(parts) for parts in zip(*samples, strict=True)))
 
-    def fuse(self, sources: Tensor, weights: Tensor) -> Tensor:
-        """Fuse one sample, (1, M, C, H, W), with given weights, (1, M, 1, H, W)."""
-        with scaled(self.encoder, weights[0], self.name):
+    def fuse(self, sources: Tensor, gain: Tensor) -> Tensor:
+        """Fuse one sample, (1, M, C, H, W), with given gains, (1, M, 1, H, W)."""
+        with scaled(self.encoder, gain[0], self.name):
             return self.run(sources)
 
     def _fuse_one(self, sources: Tensor) -> DynamicFusion:
-        evidence, images = self._evidence(sources)
-        losses = evidence
-        if self.basis == "gradient":
-            losses = reconstruction_loss(images, sources, self.loss)
-        choices = dict(self.weighting)
-        if choices["temperature"] == "auto":
-            choices["temperature"] = image_temperatures(evidence)
-        weights = relative_dominability(evidence, **choices)
-        return DynamicFusion(self.fuse(sources, weights), weights, images, losses)
+        settings, (criterion, images) = self.settings, self._criterion(sources)
+        losses = criterion
+        if settings.basis == "gradient":
+            losses = reconstruction_loss(images, sources, str(settings.loss))
+        temperature, form = float(str(settings.temperature)), str(settings.form)
+        correlation = str(settings.correlation)
+        rd = relative_dominability(
+            criterion, temperature, form, str(settings.normalization), correlation
+        )
+        if settings.normalization == "none":
+            gain = score_gain(criterion, temperature, form, correlation)
+        else:
+            gain = feature_gain(rd, str(settings.gain))
+        return DynamicFusion(self.fuse(sources, gain), rd, images, losses)
 
-    def _evidence(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+    def _criterion(self, sources: Tensor) -> tuple[Tensor, Tensor]:
         """Losses or magnitudes of gradients, (1, M, 1, H, W), and the images compared."""
-        if self.basis == "gradient":
-            if self.compare == "fused":
-                found = gradients_of_fused(self.encoder, self.run, sources, self.loss)
+        settings, loss = self.settings, str(self.settings.loss)
+        if settings.basis == "gradient":
+            if settings.compare == "fused":
+                found = gradients_of_fused(self.encoder, self.run, sources, loss)
             else:
-                found = gradients_of_components(self.encoder, self.reconstruct, sources, self.loss)
-            height, width = sources.shape[3:]
-            size = (height, width)
-            return gradient_magnitude(found.branches, size, self.channel, self.loss), found.images
-        if self.compare == "fused":
+                found = gradients_of_components(self.encoder, self.reconstruct, sources, loss)
+            size = (sources.shape[3], sources.shape[4])
+            windowed = TTD_LOSSES[loss].windowed
+            channel: Any = settings.channel
+            return gradient_magnitude(found.branches, size, channel, windowed), found.images
+        if settings.compare == "fused":
             images = self.run(sources).unsqueeze(1).expand_as(sources)
         else:
             alone = [self.reconstruct(source.unsqueeze(1)) for source in sources.unbind(1)]
             images = torch.stack(alone, 1)
-        return reconstruction_loss(images, sources, self.loss), images
+        return reconstruction_loss(images, sources, loss), images
 
 
 @contextmanager
-def scaled(encoder: nn.Module, weights: Tensor, name: str = "the encoder") -> Iterator[None]:
-    """Scale what an encoder returns by M·weights while one sample is fused.
+def scaled(encoder: nn.Module, gain: Tensor, name: str = "the encoder") -> Iterator[None]:
+    """Scale what an encoder returns by a gain while one sample is fused.
 
     The hook is gone afterwards, also after an error.
 
     Args:
         encoder: Called once for each source, in order, or once on all.
-        weights: (M, 1, H, W), summing to 1. Averaged over areas for smaller features.
+        gain: (M, 1, H, W). Averaged over areas for smaller features.
         name: What messages call the encoder.
 
     Raises:
         InputError: If it is called another number of times, or its output fits neither way.
     """
-    count, calls = len(weights), 0
-    scales = weights / weights.new_full((), 1 / count)  # exactly 1 for uniform weights
+    count, calls = len(gain), 0
 
     def scale(module: nn.Module, inputs: Any, output: Any) -> Any:
         nonlocal calls
@@ -135,7 +141,7 @@ def scaled(encoder: nn.Module, weights: Tensor, name: str = "the encoder") -> It
         calls += _batch(output, count, name)
         if calls > count:
             raise InputError(f"{name} is called more often than there are sources ({count})")
-        return _times(output, scales[first:calls])
+        return _times(output, gain[first:calls])
 
     handle = encoder.register_forward_hook(scale)
     try:
@@ -177,9 +183,8 @@ def _batch(output: Any, count: int, name: str) -> int:
     return lengths.pop()
 
 
-def _times(output: Any, scales: Tensor) -> Any:
+def _times(output: Any, gain: Tensor) -> Any:
     if isinstance(output, tuple):
-        return tuple(_times(part, scales) for part in output)
-    if output.shape[2:] != scales.shape[2:]:
-        scales = F.adaptive_avg_pool2d(scales, output.shape[2:])
-    return (output * scales).to(output.dtype)
+        return tuple(_times(part, gain) for part in output)
+    height, width = output.shape[2:]
+    return (output * gain_at(gain[None], (height, width))[0]).to(output.dtype)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fusionlab.ttd.dominability import reconstruction_loss
+from fusionlab.ttd.losses import reconstruction_loss
 
 
 @dataclass(frozen=True)
@@ -61,35 +61,21 @@ class Bound:
         return 8 * torch.finfo(self.losses.dtype).eps * self.static
 
 
-def weight_shares(weights: Tensor) -> Tensor:
-    """ω/Σω, so that weights of any normalization sum to 1 over the sources, as Eq. 4 needs.
-
-    Args:
-        weights: ω ≥ 0, (B, M, 1, H, W).
-
-    Returns:
-        The same shape; 1/M where all weights of a pixel are 0, NaN where one of them is.
-    """
-    total = weights.sum(1, keepdim=True)
-    is_zero = total == 0  # not of NaN, which stays
-    return (weights / total).masked_fill(is_zero, 1 / weights.shape[1])
-
-
-def generalisation_bound(weights: Tensor, losses: Tensor) -> Bound:
+def generalisation_bound(rd: Tensor, losses: Tensor) -> Bound:
     """Measure the right side of Eq. 4.
 
     Args:
-        weights: ω, (B, M, 1, H, W), summing to 1 over M.
+        rd: ω, (B, M, 1, H, W), summing to 1 over M.
         losses: ℓ of the uni-source components, (B, M, 1, H, W), ≥ 0.
 
     Raises:
         ValueError: If the shapes differ.
     """
-    if weights.shape != losses.shape:
-        got = f"{tuple(weights.shape)} and {tuple(losses.shape)}"
-        raise ValueError(f"weights and losses must be (B, M, 1, H, W) alike, got {got}")
+    if rd.shape != losses.shape:
+        got = f"{tuple(rd.shape)} and {tuple(losses.shape)}"
+        raise ValueError(f"rd and losses must be (B, M, 1, H, W) alike, got {got}")
     kind = torch.promote_types(losses.dtype, torch.float32)
-    omega, loss = weights.to(kind).flatten(2), losses.to(kind).flatten(2)
+    omega, loss = rd.to(kind).flatten(2), losses.to(kind).flatten(2)
     means = omega.mean(2), loss.mean(2)
     centred = (omega - means[0].unsqueeze(2)) * (loss - means[1].unsqueeze(2))
     return Bound(*means, centred.mean(2))
@@ -110,18 +96,18 @@ def fusion_error(fused: Tensor, truth: Tensor, loss: str = "l1") -> Tensor:
     return losses.mean((1, 2, 3, 4))
 
 
-def truth_bound(weights: Tensor, components: Tensor, truth: Tensor, loss: str = "l1") -> Bound:
+def truth_bound(rd: Tensor, components: Tensor, truth: Tensor, loss: str = "l1") -> Bound:
     """The right side of Eq. 4 with each component held against the truth, not its own source.
 
     It needs no constant. It is at least the error if the loss is convex, the decoder linear, pixel
-    by pixel, and the fused features are Σ ω f: under a mean rule, with ω as applied. A sum rule
-    fuses M times that; of weights that were made shares it bounds what the shares would fuse.
+    by pixel, and the fused features are Σ ω f: under a mean rule whose gain is M·ω. A sum rule
+    fuses M times that.
 
     Args:
-        weights: ω, (B, M, 1, H, W), summing to 1 over M.
+        rd: ω, (B, M, 1, H, W), summing to 1 over M.
         components: Uni-source components, (B, M, C, H, W), unclamped.
         truth: (B, C, H, W) in [0, 1].
         loss: ``l1``, ``mse`` (both convex), ``ssim`` or ``structure``.
     """
     target = truth.unsqueeze(1).expand_as(components)
-    return generalisation_bound(weights, reconstruction_loss(components, target, loss))
+    return generalisation_bound(rd, reconstruction_loss(components, target, loss))

@@ -8,19 +8,18 @@ from pathlib import Path
 from fusionlab.data.files import images_in
 from fusionlab.data.layouts.listing import Listing, Sample
 from fusionlab.data.layouts.names import KNOWN_SOURCES, task_of
-from fusionlab.data.layouts.scenes import find_scenes, is_scene, truths_of_scenes
+from fusionlab.data.layouts.scenes import is_scene, truths_of_scenes
 from fusionlab.data.layouts.splits import enter
-from fusionlab.data.layouts.subfolders import find_subfolders
-from fusionlab.data.layouts.suffixes import find_suffixes, with_suffix
+from fusionlab.data.layouts.suffixes import with_suffix
 from fusionlab.errors import InputError
+from fusionlab.registry import LAYOUTS
 
-__all__ = ["KNOWN_SOURCES", "LAYOUTS", "Listing", "Sample", "find_samples", "task_of"]
+__all__ = ["KNOWN_SOURCES", "Listing", "Sample", "find_samples", "task_of"]
 
-LAYOUTS = {"subfolders": find_subfolders, "scenes": find_scenes, "suffixes": find_suffixes}
 _LOOKS = {
-    "subfolders": "vi/01.png with ir/01.png",
-    "scenes": "01/01_A.png with 01/01_B.png",
-    "suffixes": "01-A.png with 01-B.png",
+    "subfolders": "subfolders: vi/01.png with ir/01.png",
+    "scenes": "scenes: 01/01_A.png with 01/01_B.png",
+    "suffixes": "suffixes: 01-A.png with 01-B.png",
 }
 
 
@@ -72,7 +71,7 @@ def _check(
     if not samples:
         named = f" of sources {', '.join(sources)}" if sources else ""
         raise InputError(
-            f"no samples{named} under {root} (looked for {layout}: {_LOOKS[layout]}); "
+            f"no samples{named} under {root} (looked for {_LOOKS.get(layout, layout)}); "
             "set data.root, data.layout or data.sources"
         )
     if reference and not any(sample.reference for sample in samples):

@@ -5,6 +5,6 @@ data (``data.js``, made here) and links of the run's images. The page builds its
 as text, never as markup, so that no name can become a part of it.
 """
 
-from fusionlab.report.html.build import write_report
+from fusionlab.report.html.build import ReportWriter, write_report
 
-__all__ = ["write_report"]
+__all__ = ["ReportWriter", "write_report"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 from fusionlab.report.html.content import content
 from fusionlab.report.html.dominability import RELATIVE_DOMINABILITY, statistics
 from fusionlab.report.html.gallery import pictures
-from fusionlab.report.images import write_whole
-from fusionlab.report.results import plain
-from fusionlab.report.run import EvaluationRun
+from fusionlab.runs.files import plain, write_atomic
+from fusionlab.runs.run import Run
 
+SHARE = 0.05  # of the time at most is spent on a report that follows a run
+SHORTEST = 0.5  # seconds from one report to the next
 REPORT, INDEX, DATA = "report", "index.html", "data.js"
 
 
@@ -53,4 +55,28 @@ def script(values: dict[str, Any]) -> bytes:
 
 def _write_changed(path: Path, new: bytes) -> None:
     if not path.exists() or path.read_bytes() != new:
-        write_whole(path, new)
+        write_atomic(path, new)
+
+
+class ReportWriter:
+    """Keeps the report of an evaluation up to date while it runs: a killed one leaves a report.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._due = 0.0
+
+    def update(self) -> None:
+        """Write the report if it is time; it takes 5 % of the time at most."""
+        if time.monotonic() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write it now."""
+        start = time.monotonic()
+        write_report(self.folder)
+        end = time.monotonic()
+        self._due = end + max(SHORTEST, (end - start) / SHARE)

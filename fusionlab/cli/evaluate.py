@@ -1,0 +1,103 @@
+"""Evaluate fusion methods: networks, the same with test-time dynamic fusion, others' pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Optional, Union
+
+from fusionlab.cli.parser import (
+    Parser,
+    add_config,
+    add_groups,
+    add_switch,
+    new_parser,
+    run_command,
+)
+from fusionlab.settings import TTD, Conditions, Method
+
+ONLY_HERE = {
+    "title": "",
+    "methods": None,
+    "ttd_settings": [],
+    "fused": None,
+    "allow_unmatched": False,
+    "report": True,
+    "theorem": False,
+    "pictures": None,
+}
+
+
+def parser() -> Parser:
+    """The parser of ``fusionlab evaluate``."""
+    made = new_parser("evaluate", __doc__, "[--config FILE] [--ttd] [--group.option VALUE ...]")
+    add_config(made)
+    made.add_argument("--title", type=str, default="", help="Head of the tables.")
+    made.add_argument(
+        "--methods",
+        type=Optional[list[Union[str, Method]]],  # noqa: UP007, UP045 (jsonargparse needs this)
+        default=None,
+        nargs="+",
+        metavar="METHOD",
+        help="Networks to compare, in place of --network: NETWORK, NETWORK@CHECKPOINT or "
+        "NAME=NETWORK@CHECKPOINT; in YAML also mappings of network, checkpoint, options, stretch, "
+        "name, colour.",
+    )
+    add_groups(made)
+    made.add_argument(
+        "--ttd_settings",
+        type=list[TTD],
+        default=[],
+        help="Several settings of TTD, a list of mappings of the options of --ttd, in its place.",
+    )
+    made.add_class_arguments(Conditions, "conditions")
+    made.add_argument(
+        "--fused",
+        type=str,
+        nargs="+",
+        metavar="DIR",
+        help="Score the pictures in these folders too, one folder per method, made by any tool; "
+        "alone, or beside --methods or --network.",
+    )
+    add_switch(
+        made,
+        "--allow_unmatched",
+        "Leave out samples without a fused picture, and pictures without a sample.",
+    )
+    add_switch(made, "--report", "Write an HTML report: pictures, maps, tables, plots.", True)
+    add_switch(
+        made,
+        "--theorem",
+        "With TTD, measure the paper's theorem on every image: covariance of RD and losses, "
+        "bounds of Eq. 4, Eq. 5.",
+    )
+    made.add_argument(
+        "--pictures",
+        type=Optional[bool],  # noqa: UP045 (as above)
+        default=None,
+        help="Write the fused pictures and RD. Default: unless there are conditions or more than "
+        "8 methods.",
+    )
+    made.add_argument(
+        "--resume", type=str, help="Folder of an interrupted run that is to go on, with its config."
+    )
+    data = ("root", "name", "split", "task", "layout", "sources", "reference")
+    made.fixed = [
+        *("methods", "network", "fused", "allow_unmatched", "theorem", "pictures", "conditions"),
+        *("ttd", "ttd_settings", "metrics", "data.colour", "data.batch_size", "seed"),
+        *(f"data.{key}" for key in data),
+    ]
+    made.resumes = ("summary.json",)
+    return made
+
+
+def program() -> Callable[..., Any]:
+    """What runs; torch is imported only now."""
+    from fusionlab.evaluation.program import evaluate_command
+
+    return evaluate_command
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``fusionlab evaluate``."""
+    run_command(parser(), sys.argv[1:] if argv is None else argv, program, ONLY_HERE)

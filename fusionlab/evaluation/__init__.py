@@ -1,0 +1,1 @@
+"""The bench: methods times samples times conditions, measured once and written as rows."""

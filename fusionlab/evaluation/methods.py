@@ -1,0 +1,159 @@
+"""What is compared: networks, each perhaps with settings of TTD, and folders of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.fused import FusedFolder
+from fusionlab.errors import InputError
+from fusionlab.fusing import Fuser
+from fusionlab.networks import FusionNetwork, create_network
+from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.runs.run import ALONE, Method
+from fusionlab.settings import TTD
+from fusionlab.settings import Method as MethodSettings
+from fusionlab.settings.ttd import label, varied
+
+
+@dataclass
+class NetworkMethods:
+    """A network, and the same with each of some settings of TTD: they share its features.
+
+    Args:
+        name: What the network is called in tables.
+        network: In evaluation mode.
+        ttd: Settings of TTD, without lists, by the name of the method.
+        colour: ``auto``, ``luma`` or ``rgb``.
+        stretch: Whether its pictures are stretched; None as its authors do.
+    """
+
+    name: str
+    network: FusionNetwork
+    ttd: dict[str, TTD] = field(default_factory=dict)
+    colour: str = "auto"
+    stretch: bool | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The methods, the static network first."""
+        return [self.name, *self.ttd]
+
+    def fuser(self, task: str, network: FusionNetwork | None = None) -> Fuser:
+        """What fuses the samples of a task, perhaps with another copy of the network."""
+        return Fuser(network or self.network, task, self.colour, self.stretch)
+
+    def describe(self, tasks: Sequence[str]) -> list[Method]:
+        """What a result says of its methods.
+
+        Raises:
+            InputError: If the network does not take the colour, or a setting of TTD does not fit.
+        """
+        fuser = self.fuser(tasks[0])
+        for ttd in self.ttd.values():
+            fuser.dynamic(ttd)
+        facts: dict[str, Any] = {
+            "network": {**self.network.describe(), "stretch": fuser.stretch},
+            "colour": {task: self.fuser(task).colour for task in tasks},
+        }
+        found = [Method(self.name, "network", facts=facts)]
+        for name, ttd in self.ttd.items():
+            settings = {"preset": ttd.preset, **ttd.resolved(self.network.max_rule).options()}
+            found.append(Method(name, "ttd", base=self.name, facts={**facts, "ttd": settings}))
+        return found
+
+
+def network_methods(
+    name: str,
+    network: FusionNetwork,
+    settings: Sequence[TTD] = (),
+    colour: str = "auto",
+    stretch: bool | None = None,
+) -> NetworkMethods:
+    """A network with settings of TTD, whose lists become a setting each.
+
+    Methods are called NAME, NAME+TTD or, with several settings, NAME+TTD (what they differ in).
+
+    Raises:
+        InputError: If two settings are the same.
+    """
+    every = [one for given in settings for one in given.combinations()]
+    names = varied(every) if len(every) > 1 else []
+    found: dict[str, TTD] = {}
+    for one in every:
+        text = label(one, names)
+        method = f"{name}+TTD ({text})" if len(every) > 1 else f"{name}+TTD"
+        if method in found:
+            raise InputError(f"two settings of ttd are the same ({text}); take one out")
+        found[method] = one
+    return NetworkMethods(name, network, found, colour, stretch)
+
+
+def open_networks(
+    given: Sequence[MethodSettings], settings: Sequence[TTD], colour: str
+) -> list[NetworkMethods]:
+    """The networks of a config, with their weights.
+
+    Raises:
+        InputError: If a checkpoint does not load or two methods have one name.
+    """
+    networks = [
+        create_network(one.network, one.checkpoint or BUNDLED, **one.options) for one in given
+    ]
+    names = _names(given, networks)
+    return [
+        network_methods(name, network, settings, one.colour or colour, one.stretch)
+        for name, network, one in zip(names, networks, given, strict=True)
+    ]
+
+
+def title(network: FusionNetwork) -> str:
+    """What a network is called in tables: its class has its paper's spelling."""
+    return type(network).__name__
+
+
+def _names(given: Sequence[MethodSettings], networks: Sequence[FusionNetwork]) -> list[str]:
+    titles = [title(network) for network in networks]
+    names = []
+    for one, own in zip(given, titles, strict=True):
+        stem = Path(one.checkpoint).stem if one.checkpoint else BUNDLED
+        several = titles.count(own) > 1
+        names.append(one.name or (f"{own} ({stem})" if several else own))
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two methods are called {name}; give them a name each (methods.name)")
+    return names
+
+
+def all_methods(
+    networks: Sequence[NetworkMethods],
+    folders: Sequence[FusedFolder],
+    datasets: Sequence[FusionDataset],
+) -> list[Method]:
+    """Every method of a run in the order of its tables: sources alone, folders, networks.
+
+    Raises:
+        InputError: If two have one name.
+    """
+    tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
+    sources = dict.fromkeys(
+        name for dataset in datasets for names in dataset.source_names for name in names
+    )
+    found = [Method(name + ALONE, "source", source=name) for name in sources]
+    found += [Method(one.name, "folder", facts={"folder": one.describe()}) for one in folders]
+    found += [method for one in networks for method in one.describe(tasks)]
+    names = [method.name for method in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two methods are called {name}; rename one")
+    return found
+
+
+def given_networks(
+    given: Mapping[str, FusionNetwork], settings: Sequence[TTD], colour: str = "auto"
+) -> list[NetworkMethods]:
+    """Networks of a user's own, by the names of the methods."""
+    return [network_methods(name, one, settings, colour) for name, one in given.items()]

@@ -1,0 +1,76 @@
+"""One 8-bit picture through every metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fusionlab.metrics import FusionMetrics, ImageMean, TruthPSNR, TruthSSIM
+
+DIRECTIONS = {True: "higher", False: "lower", None: "zero"}
+
+
+class Scorer:
+    """Scores pictures: the metrics, and the distance to the ground truth where there is one.
+
+    Args:
+        metrics: Metrics of the fused picture and its sources.
+        with_truth: Whether some data set has a ground truth.
+    """
+
+    def __init__(self, metrics: Sequence[ImageMean], with_truth: bool) -> None:
+        self.fusion = FusionMetrics(metrics)
+        self.truth = FusionMetrics([TruthPSNR(), TruthSSIM()]) if with_truth else None
+
+    @property
+    def metrics(self) -> dict[str, ImageMean]:
+        """The K metrics by the names of their columns."""
+        tables = [self.fusion, *([self.truth] if self.truth else [])]
+        return {name: one for table in tables for name, one in table.metrics_by_name().items()}
+
+    @property
+    def headings(self) -> list[str]:
+        """The names of the columns with their conventions."""
+        return [f"{one.name}:{one.convention_name}" for one in self.metrics.values()]
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """What a result says of each metric, by the name of its column."""
+        truth = set(self.truth.names) if self.truth else set()
+        return {
+            name: {
+                "direction": DIRECTIONS[one.higher_is_better],
+                "convention": f"{one.convention_name}: {one.convention}",
+                "truth": name in truth,
+            }
+            for name, one in self.metrics.items()
+        }
+
+    def values(self, fused: Tensor, sources: Tensor, truth: Tensor | None) -> list[float]:
+        """Score a picture.
+
+        Args:
+            fused: (1, H, W), uint8.
+            sources: (M, 1, H, W), uint8.
+            truth: (1, H, W), uint8; None where there is none.
+
+        Returns:
+            K values; NaN where a metric is not defined.
+        """
+        image = fused[None].float()
+        values = self.fusion.image_values(image, sources[None].float())[0].tolist()
+        if self.truth is None:
+            return values
+        if truth is None:
+            return values + [float("nan")] * len(self.truth.names)
+        return values + self.truth.image_values(image, truth[None, None].float())[0].tolist()
+
+
+def moved(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """A batch on a device."""
+    return {
+        key: value.to(device) if isinstance(value, Tensor) else value
+        for key, value in batch.items()
+    }

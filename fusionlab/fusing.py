@@ -1,0 +1,284 @@
+"""The one road from sources to picture: evaluation, training, ``fuse``, figures and users take it.
+
+    fuser = Fuser(create_network("ifcnn", "bundled"), task="vif")
+    picture = fuser({"vi": "vi.png", "ir": "ir.png"})  # the static network
+    picture = fuser({"vi": "vi.png", "ir": "ir.png"}, TTD())  # with test-time dynamic fusion
+    picture.save("fused.png")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fusionlab.data.batches import collate
+from fusionlab.data.colour import levels_luma, to_levels, to_luma, to_rgb, with_chroma
+from fusionlab.data.dataset import FusionDataset, make_sample
+from fusionlab.data.images import read_image
+from fusionlab.errors import InputError
+from fusionlab.networks.base import FusionNetwork
+from fusionlab.registry import OBJECTIVES
+from fusionlab.settings.ttd import OBJECTIVE, TTD
+from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, calibrate
+
+CALIBRATION_SAMPLES = 4  # the first of a data set
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a network makes of one sample of M sources.
+
+    Args:
+        fused: What a viewer sees and a metric measures, (3, H, W) uint8; three equal channels
+            where all sources are grey.
+        output: The network's own output, (1, H, W) or (3, H, W), unclamped.
+        milliseconds: Time it took, without reading, colour and the transfer to the device; of a
+            batch, its share.
+        source_names: Names of the sources.
+        rd: Relative Dominability, (M, H, W), summing to 1; None for the static network, as what
+            follows.
+        losses: Reconstruction losses, (M, H, W), ≥ 0.
+        components: What was compared with the sources, (M, C, H, W), unclamped.
+    """
+
+    fused: Tensor
+    output: Tensor
+    milliseconds: float
+    source_names: tuple[str, ...]
+    rd: Tensor | None = None
+    losses: Tensor | None = None
+    components: Tensor | None = None
+
+    @property
+    def grey(self) -> Tensor:
+        """What a metric sees, (1, H, W) uint8: the luma of the 8-bit picture."""
+        return levels_luma(self.fused)
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture for Pillow, grey if all sources are."""
+        levels = self.fused.cpu()
+        if (levels == levels[:1]).all():
+            return Image.fromarray(levels[0].numpy())
+        return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture; the ending of the path says in which format."""
+        self.image.save(path)
+
+
+class Fuser:
+    """Fuses samples with a network as its authors do.
+
+    Range, RGB or luma, repeated luma, padding, least size and min–max stretch are the network's
+    declarations and are applied here, nowhere else. The network is not changed.
+
+    Args:
+        network: In evaluation mode.
+        task: ``vif``, ``mif``, ``mef`` or ``mff``.
+        colour: ``luma``, ``rgb``, or ``auto``: RGB where the network's authors fuse it.
+        stretch: Whether fused pictures are stretched to the full range; None as its authors do.
+
+    Raises:
+        InputError: If the network does not take that colour, or is in training mode.
+    """
+
+    def __init__(
+        self,
+        network: FusionNetwork,
+        task: str,
+        colour: str = "auto",
+        stretch: bool | None = None,
+    ) -> None:
+        self.network, self.task = network, task
+        self.colour = settle_colour(network, task, colour)
+        self.stretch = network.min_max_stretch if stretch is None else stretch
+
+    def __call__(
+        self, sample: Mapping[str, Any] | Sequence[Any], ttd: TTD | str | None = None
+    ) -> Picture:
+        """Fuse one sample.
+
+        Args:
+            sample: One of a :class:`FusionDataset`; or images by the names of their sources, in
+                order: paths, or tensors (1, H, W) or (3, H, W) in [0, 1].
+            ttd: Settings of test-time dynamic fusion, or the name of a preset; None for the static
+                network. What is automatic in them is chosen on this sample alone; see
+                :meth:`calibrate`.
+
+        Raises:
+            InputError: If the images do not fit together or the network, or the result is not
+                finite.
+        """
+        batch = collate([self._as_sample(sample)])
+        settings = TTD(ttd) if isinstance(ttd, str) else ttd
+        if settings is not None and settings.needs_calibration:
+            settings = self._calibrated(settings, [batch])
+        (pictures,) = self.fuse_batch(batch, [settings])
+        return pictures[0]
+
+    def calibrate(self, dataset: FusionDataset, ttd: TTD) -> TTD:
+        """Settings with an automatic temperature and channel chosen on a data set.
+
+        They are chosen without labels, on its first four samples, once for all of it.
+        """
+        if not ttd.needs_calibration:
+            return ttd
+        count = min(CALIBRATION_SAMPLES, len(dataset))
+        return self._calibrated(ttd, [collate([dataset[index]]) for index in range(count)])
+
+    @torch.inference_mode()
+    def fuse_batch(
+        self, batch: dict[str, Any], settings: Sequence[TTD | None]
+    ) -> Iterator[list[Picture]]:
+        """Fuse a batch of samples of one shape, encoded once for all settings.
+
+        Args:
+            batch: As :func:`~fusionlab.data.batches.collate` makes it.
+            settings: Calibrated settings of TTD; None for the static network.
+
+        Yields:
+            The pictures of the batch, for each of the settings.
+
+        Raises:
+            InputError: If a result is not finite.
+        """
+        encoded = self.encode(batch)
+        for ttd in settings:
+            yield self._pictures(batch, encoded, ttd)
+
+    def encode(self, batch: dict[str, Any]) -> Encoded:
+        """The samples of a batch as the network takes them, ready to be encoded.
+
+        Raises:
+            InputError: If the network does not take them.
+        """
+        if self.network.training:
+            raise InputError("the network is in training mode; call network.eval() first")
+        try:
+            return Encoded(self.network, self.network_input(batch["sources"]), self.task)
+        except ValueError as fault:
+            raise InputError(f"{', '.join(batch['id'])}: {fault}") from None
+
+    def network_input(self, sources: Tensor) -> Tensor:
+        """Sources of samples, (B, M, C, H, W) in [0, 1], as the network takes them."""
+        if self.colour == "luma":
+            images = torch.stack([to_luma(image) for image in sources.flatten(0, 1)])
+            sources = images.unflatten(0, sources.shape[:2])
+            if self.network.repeats_luma:
+                sources = sources.expand(-1, -1, 3, -1, -1)
+        else:
+            sources = sources.expand(-1, -1, 3, -1, -1)
+        like = next(self.network.parameters(), None)
+        return sources if like is None else sources.to(like.device, like.dtype)
+
+    def dynamic(self, ttd: TTD) -> TestTimeDynamicFusion:
+        """The network with these settings of TTD."""
+        objective = network_objective(self.network) if ttd.loss == OBJECTIVE else None
+        return TestTimeDynamicFusion(self.network, ttd, objective=objective)
+
+    def viewable(self, output: Tensor, chroma: Tensor) -> Tensor:
+        """What a viewer sees: stretched where that is asked for, colour put back, clamped.
+
+        Args:
+            output: The network's output, (B, C, H, W).
+            chroma: Chroma of the sources, (B, 2, H, W); 0 where all of them are grey.
+
+        Returns:
+            (B, 3, H, W) uint8.
+        """
+        output = output.float()
+        if self.stretch:
+            output = stretched(output)
+        fused = output.clamp(0, 1) if output.shape[1] == 3 else output
+        luma = torch.stack([to_luma(image) for image in fused])
+        chroma = chroma.to(luma)
+        if self.colour == "luma":
+            return to_levels(with_chroma(luma, chroma))
+        coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
+        return to_levels(torch.where(coloured, fused, luma))
+
+    def _pictures(
+        self, batch: dict[str, Any], encoded: Encoded, ttd: TTD | None
+    ) -> list[Picture]:
+        found: DynamicFusion | None = None
+        with encoded.timed() as seconds:
+            if ttd is None:
+                output = encoded.static
+            else:
+                found = self.dynamic(ttd).fuse(encoded)
+                output = found.fused
+        if not torch.isfinite(output).all():
+            names, how = ", ".join(batch["id"]), "statically" if ttd is None else "with TTD"
+            raise InputError(
+                f"{names} fused {how} to NaN or infinity; check the checkpoint and the precision"
+            )
+        milliseconds = 1000 * seconds.value / len(output)
+        fused = self.viewable(output, batch["chroma"])
+        pictures = []
+        for k, names in enumerate(batch["source_names"]):
+            maps: dict[str, Tensor] = {}
+            if found is not None:
+                maps = {
+                    "rd": found.rd[k, :, 0].float(),
+                    "losses": found.losses[k, :, 0].float(),
+                    "components": found.components[k].float(),
+                }
+            own = output[k].float()
+            pictures.append(Picture(fused[k], own, milliseconds, tuple(names), **maps))
+        return pictures
+
+    def _calibrated(self, ttd: TTD, batches: list[dict[str, Any]]) -> TTD:
+        with torch.inference_mode():
+            encoded = [self.encode(batch) for batch in batches]
+            return calibrate(self.dynamic(ttd), encoded)
+
+    def _as_sample(self, sample: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
+        if isinstance(sample, Mapping) and "source_names" in sample:
+            return dict(sample)
+        named = sample if isinstance(sample, Mapping) else {
+            str(k): one for k, one in enumerate(sample, 1)
+        }
+        images = [
+            one.float() if isinstance(one, Tensor) else read_image(Path(one))
+            for one in named.values()
+        ]
+        sizes = {tuple(image.shape[-2:]) for image in images}
+        if len(sizes) != 1:
+            found = ", ".join(f"{name} {tuple(image.shape)}" for name, image in zip(named, images))
+            raise InputError(f"the sources differ in size ({found}); register them first")
+        return make_sample(images, list(named), self.task, ", ".join(named))
+
+
+def settle_colour(network: FusionNetwork, task: str, colour: str = "auto") -> str:
+    """``luma`` or ``rgb``: what a network sees on a task.
+
+    Raises:
+        InputError: If the network does not take what is wanted.
+    """
+    settled = ("rgb" if task in network.rgb_tasks else "luma") if colour == "auto" else colour
+    if settled not in ("luma", "rgb"):
+        raise InputError(f"data.colour must be auto, luma or rgb, got {colour!r}")
+    if {"luma": 1, "rgb": 3}[settled] not in network.channels:
+        takes = " or ".join(map(str, network.channels))
+        raise InputError(f"data.colour is {settled}, but the network takes {takes} channels")
+    return settled
+
+
+def network_objective(network: FusionNetwork) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """What a network was trained with, as far as it holds an image against itself; else None."""
+    if not network.objective:
+        return None
+    return OBJECTIVES[network.objective].reconstruction
+
+
+def stretched(image: Tensor) -> Tensor:
+    """(B, C, H, W), each image from its minimum to its maximum over [0, 1]; flat ones stay."""
+    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    return torch.where(high > low, (image - low) / (high - low).where(high > low, 1), image)

@@ -1,0 +1,198 @@
+"""Names of networks, objectives, metrics, layouts and TTD losses, and where each is defined.
+
+No torch here: ``--help`` reads the names, and what a name stands for is imported when it is asked
+for. Two ways lead in from outside the package:
+
+- an entry point of an installed package, in the group of the registry::
+
+      [project.entry-points."fusionlab.networks"]
+      mine = "my_package.my_network:Mine"
+
+- a file of one's own, given with ``--plugin my_network.py``, that registers what it defines::
+
+      from fusionlab.registry import NETWORKS
+      NETWORKS["mine"] = Mine
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+from fusionlab.errors import InputError
+
+
+class Registry(MutableMapping[str, Any]):
+    """What is known by name; ``registry[name]`` imports it.
+
+    Args:
+        kind: What its members are called in messages.
+        group: Group of the entry points that add members.
+        members: ``"module:object"`` by name.
+    """
+
+    def __init__(self, kind: str, group: str, members: dict[str, str]) -> None:
+        self.kind, self.group = kind, group
+        self._members: dict[str, Any] = dict(members)
+        self._entry_points_read = False
+
+    def __getitem__(self, name: str) -> Any:
+        """The member of that name.
+
+        Raises:
+            InputError: If there is none; the message lists those there are.
+        """
+        member = self._known().get(self._key(name))
+        if member is None:
+            raise InputError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
+        if isinstance(member, str):
+            module, _, attribute = member.partition(":")
+            member = self._members[self._key(name)] = getattr(import_module(module), attribute)
+        return member
+
+    def __setitem__(self, name: str, member: Any) -> None:
+        self._members[self._key(name)] = member
+
+    def __delitem__(self, name: str) -> None:
+        del self._members[self._key(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._key(name) in self._known()
+
+    def check(self, key: str, name: str) -> None:
+        """Refuse a setting that names no member, without importing any.
+
+        Raises:
+            InputError: Naming the setting ``key`` and the members.
+        """
+        if name not in self:
+            raise InputError(f"{key} must be one of {', '.join(self)}, got {name!r}")
+
+    @staticmethod
+    def _key(name: str) -> str:
+        return name.casefold()
+
+    def _known(self) -> dict[str, Any]:
+        if not self._entry_points_read:
+            self._entry_points_read = True
+            for point in entry_points(group=self.group):
+                self._members.setdefault(self._key(point.name), point.value)
+        return self._members
+
+
+NETWORKS = Registry(
+    "network",
+    "fusionlab.networks",
+    {
+        "cddfuse": "fusionlab.networks.cddfuse:CDDFuse",
+        "densefuse": "fusionlab.networks.densefuse:DenseFuse",
+        "ifcnn": "fusionlab.networks.ifcnn:IFCNN",
+        "piafusion": "fusionlab.networks.piafusion:PIAFusion",
+    },
+)
+
+OBJECTIVES = Registry(
+    "objective",
+    "fusionlab.objectives",
+    {
+        "cddfuse": "fusionlab.losses.cddfuse:CDDFuseObjective",
+        "densefuse": "fusionlab.losses.densefuse:DenseFuseObjective",
+        "ifcnn": "fusionlab.losses.ifcnn:IFCNNObjective",
+        "piafusion": "fusionlab.losses.piafusion:PIAFusionObjective",
+    },
+)
+
+LAYOUTS = Registry(
+    "layout",
+    "fusionlab.layouts",
+    {
+        "subfolders": "fusionlab.data.layouts.subfolders:find_subfolders",
+        "scenes": "fusionlab.data.layouts.scenes:find_scenes",
+        "suffixes": "fusionlab.data.layouts.suffixes:find_suffixes",
+    },
+)
+
+TTD_LOSSES = Registry(
+    "TTD loss",
+    "fusionlab.ttd_losses",
+    {
+        "l1": "fusionlab.ttd.losses:L1",
+        "mse": "fusionlab.ttd.losses:MSE",
+        "ssim": "fusionlab.ttd.losses:SSIM",
+        "structure": "fusionlab.ttd.losses:STRUCTURE",
+    },
+)
+
+METRICS = Registry(
+    "metric",
+    "fusionlab.metrics",
+    {  # in the order of a table
+        "en": "fusionlab.metrics.entropy:Entropy",
+        "ce": "fusionlab.metrics.cross_entropy:CrossEntropy",
+        "mi": "fusionlab.metrics.mutual_information:MutualInformation",
+        "nmi": "fusionlab.metrics.mutual_information:NormalisedMutualInformation",
+        "te": "fusionlab.metrics.tsallis:TsallisEntropy",
+        "qncie": "fusionlab.metrics.nonlinear_correlation:NonlinearCorrelation",
+        "fmi": "fusionlab.metrics.feature_mutual_information:FeatureMutualInformation",
+        "sd": "fusionlab.metrics.standard_deviation:StandardDeviation",
+        "cc": "fusionlab.metrics.correlation:CorrelationCoefficient",
+        "scd": "fusionlab.metrics.correlation_differences:SumOfCorrelationsOfDifferences",
+        "mse": "fusionlab.metrics.squared_error:MeanSquaredError",
+        "psnr": "fusionlab.metrics.squared_error:PeakSignalNoiseRatio",
+        "ag": "fusionlab.metrics.average_gradient:AverageGradient",
+        "ei": "fusionlab.metrics.edge_intensity:EdgeIntensity",
+        "sf": "fusionlab.metrics.spatial_frequency:SpatialFrequency",
+        "q_sf": "fusionlab.metrics.zheng_spatial_frequency:ZhengSpatialFrequency",
+        "qabf": "fusionlab.metrics.gradient_preservation:GradientPreservation",
+        "labf": "fusionlab.metrics.fusion_artefacts:FusionLoss",
+        "nabf": "fusionlab.metrics.fusion_artefacts:FusionArtefacts",
+        "ssim": "fusionlab.metrics.structural_similarity:StructuralSimilarity",
+        "ms_ssim": "fusionlab.metrics.multiscale_similarity:MultiscaleStructuralSimilarity",
+        "mef_ssim": "fusionlab.metrics.exposure_similarity:ExposureSimilarity",
+        "qs": "fusionlab.metrics.piella:FusionQuality",
+        "qw": "fusionlab.metrics.piella:WeightedFusionQuality",
+        "qe": "fusionlab.metrics.piella:EdgeFusionQuality",
+        "qc": "fusionlab.metrics.cvejic:CovarianceSimilarity",
+        "qy": "fusionlab.metrics.yang:AgreementSimilarity",
+        "vif": "fusionlab.metrics.visual_information:VisualInformationFidelity",
+        "viff": "fusionlab.metrics.visual_information_fusion:VisualInformationFidelityForFusion",
+        "qp": "fusionlab.metrics.zhao:Zhao",
+        "qcb": "fusionlab.metrics.chen_blum:ChenBlum",
+        "qcv": "fusionlab.metrics.chen_varshney:ChenVarshney",
+    },
+)
+
+
+def load_plugins(paths: list[str]) -> None:
+    """Run files that register networks, objectives, metrics, layouts or TTD losses; each once.
+
+    Raises:
+        InputError: If a file is missing or fails.
+    """
+    for text in paths:
+        path = Path(text).expanduser().resolve()
+        name = f"fusionlab_plugin_{path.stem}"
+        known = sys.modules.get(name)
+        if known is not None and getattr(known, "__file__", None) == str(path):
+            continue
+        spec = spec_from_file_location(name, path)
+        if not path.is_file() or spec is None or spec.loader is None:
+            raise InputError(f"no plugin {text}; give --plugin the path of a Python file")
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except (SyntaxError, ImportError) as fault:
+            del sys.modules[name]
+            raise InputError(f"plugin {text} cannot be imported: {fault}") from None

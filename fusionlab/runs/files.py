@@ -1,0 +1,127 @@
+"""Pictures, maps of Relative Dominability and other files on disk; none exists in part."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from kornia.color import ColorMap
+from PIL import Image
+from torch import Tensor
+
+from fusionlab.data.colour import to_levels
+
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+
+
+def write_picture(path: Path, levels: Tensor) -> None:
+    """Write (3, H, W) or (1, H, W) uint8; grey if its channels are equal.
+
+    The ending says how: PNG, TIFF, or JPEG of quality 95 with whole chroma.
+    """
+    levels = levels.cpu()
+    if (levels == levels[:1]).all():
+        levels = levels[:1]
+    _write(path, Image.fromarray(levels.permute(1, 2, 0).squeeze(2).contiguous().numpy()))
+
+
+def write_rd_map(path: Path, rd: Tensor) -> None:
+    """Write RD (H, W) in colours that run from 0 to 1 (viridis)."""
+    picture = Image.fromarray(to_levels(rd).cpu().numpy())
+    picture.putpalette(viridis().tobytes())  # a third of the size in three channels
+    _write(path, picture)
+
+
+def write_rd_arrays(path: Path, rd: Tensor, losses: Tensor, source_names: Sequence[str]) -> None:
+    """Write ``rd`` and ``losses``, (M, H, W), and ``source_names`` as a compressed ``.npz``."""
+    write_arrays(
+        path,
+        {
+            "rd": rd.cpu().numpy(),
+            "losses": losses.cpu().numpy(),
+            "source_names": np.array(source_names),
+        },
+    )
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write arrays as a compressed ``.npz``."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stub knows no **
+    write_atomic(path, buffer.getvalue())
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that it never exists in part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Make ``target`` the same file as ``source``, or a copy where the file system has no links.
+
+    Returns:
+        Whether there is a source.
+    """
+    try:
+        new = source.stat()
+    except FileNotFoundError:
+        return False
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        same = (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns)
+        if os.path.samestat(old, new) or same:
+            return True
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:  # FAT, some network drives
+        shutil.copy2(source, partial)
+    partial.replace(target)
+    return True
+
+
+def _write(path: Path, picture: Image.Image) -> None:
+    name = FORMATS[path.suffix.casefold()]
+    options = {"quality": 95, "subsampling": 0} if name == "JPEG" else {}
+    buffer = io.BytesIO()
+    picture.save(buffer, format=name, **options)
+    write_atomic(path, buffer.getvalue())
+
+
+@cache
+def viridis() -> np.ndarray:
+    """The colours of maps from 0 to 1, (256, 3) uint8."""
+    colours = ColorMap("viridis", num_colors=256, dtype=torch.float64).colors
+    return to_levels(colours).T.contiguous().numpy()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values; NaN becomes null and infinity text, which JSON has not."""
+    write_atomic(path, (json.dumps(plain(content), indent=2) + "\n").encode())
+
+
+def plain(value: Any) -> Any:
+    """The same in what JSON knows: NaN is null, infinity text."""
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

@@ -1,0 +1,228 @@
+"""The folder of a run, finished or not: its files, and its rows read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fusionlab.errors import InputError
+from fusionlab.runs.folder import file_stem
+from fusionlab.runs.rows import join_files
+
+SUMMARY, PER_IMAGE, RD, THEOREM = "summary.json", "per_image.csv", "rd.csv", "theorem.csv"
+KEY = ("data", "task", "condition", "id", "method")
+SOURCE_KEY = (*KEY, "source")
+TIME = "ms"
+RD_COLUMNS = ("mean", "low", "high", "above_equal", "correlation")
+THEOREM_OF_SOURCE = ("rd", "loss", "covariance", "truth_loss", "truth_covariance")
+THEOREM_OF_IMAGE = (
+    "covariance_sum",
+    "covariance_is_negative",
+    "static_bound",
+    "dynamic_bound",
+    "dynamic_is_lower",
+    "static_error",
+    "dynamic_error",
+    "static_truth_bound",
+    "dynamic_truth_bound",
+)
+THEOREM_COLUMNS = (*THEOREM_OF_SOURCE, *THEOREM_OF_IMAGE)
+ALONE = " alone"  # ending of the methods that are a single source
+
+
+@dataclass(frozen=True)
+class Method:
+    """What a run says of one of its methods.
+
+    Args:
+        name: What it is called, everywhere.
+        kind: ``network``, ``ttd``, ``folder`` or ``source``.
+        base: Of a network with TTD, the name of the network without; it is compared with that.
+        source: Of a source alone, the name of the source.
+        facts: What made its pictures, as plain values: ``network``, ``ttd``, ``colour`` …
+    """
+
+    name: str
+    kind: str
+    base: str | None = None
+    source: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether it fuses, unlike a source alone."""
+        return self.kind != "source"
+
+
+@dataclass
+class Sample:
+    """What was computed of one sample under one condition.
+
+    Args:
+        data: Name of its data set.
+        task: Its task.
+        condition: Name of the condition; empty where there is one only.
+        id: Its name.
+        values: By method and metric; NaN where a metric is not defined.
+        milliseconds: By method.
+        rd: RD in numbers by method, source and column of ``rd.csv``.
+        theorem: The theorem of TTD by method, source and column of ``theorem.csv``.
+    """
+
+    data: str
+    task: str
+    condition: str
+    id: str
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    rd: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    theorem: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+
+    def picture(self, method: str) -> Path:
+        """The fused picture of a method, like all paths relative to the run folder."""
+        return self._folder / file_stem(method) / f"{self.id}.png"
+
+    def source(self, name: str) -> Path:
+        """A source as it was read."""
+        return self._folder / "sources" / f"{self.id}-{name}.png"
+
+    def rd_map(self, method: str, source: str) -> Path:
+        """RD of a source in colours, under a method."""
+        return self._folder / "rd" / file_stem(method) / f"{self.id}-{source}.png"
+
+    def rd_arrays(self, method: str) -> Path:
+        """The raw ``rd`` and ``losses``, (M, H, W), and ``source_names``."""
+        return self._folder / "rd" / file_stem(method) / f"{self.id}.npz"
+
+    @property
+    def _folder(self) -> Path:
+        own = [file_stem(self.condition)] if self.condition else []
+        return Path(self.task, *own)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run.
+
+    Args:
+        folder: The folder.
+        about: ``summary.json``; its ``results`` are empty until the run has finished.
+        methods: The methods, in the order of the tables.
+        metrics: Names of the columns, in the order of the tables.
+        samples: In the order of data and conditions; those that are done.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    methods: list[Method]
+    metrics: list[str]
+    samples: list[Sample]
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Read a run folder.
+
+        Raises:
+            InputError: If it is not the folder of a run on the bench.
+        """
+        try:
+            about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError):
+            raise InputError(
+                f"no readable {SUMMARY} in {folder}; name the folder of an evaluation"
+            ) from None
+        if "methods" not in about or "metrics" not in about:
+            raise InputError(f"{folder} holds no evaluation; name the folder of one")
+        samples: dict[tuple[str, ...], Sample] = {}
+        for line in _lines(folder, PER_IMAGE):
+            place = tuple(line[name] for name in KEY[:4])
+            _fill(samples.setdefault(place, Sample(*place)), line, list(about["metrics"]))
+        for name in (RD, THEOREM):
+            for line in _lines(folder, name):
+                if (place := tuple(line[name] for name in KEY[:4])) in samples:
+                    _fill_source(getattr(samples[place], Path(name).stem), line)
+        order = [
+            (data["name"], data["task"], condition["name"], id_)
+            for data in about["data"]
+            for condition in about["conditions"]
+            for id_ in data["ids"]
+        ]
+        return cls(
+            folder,
+            about,
+            [Method(**one) for one in about["methods"]],
+            list(about["metrics"]),
+            [samples[key] for key in order if key in samples],
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether every sample is done."""
+        return bool(self.about["results"])
+
+    @property
+    def higher_is_better(self) -> dict[str, bool | None]:
+        """Direction by metric; None if it is best at 0."""
+        named = {"higher": True, "lower": False, "zero": None}
+        return {name: named[one["direction"]] for name, one in self.about["metrics"].items()}
+
+    def method(self, name: str) -> Method:
+        """The method of that name."""
+        return next(one for one in self.methods if one.name == name)
+
+
+def join_rows(folder: Path, about: dict[str, Any]) -> None:
+    """Make one file of the rows that several processes wrote, in the order of the data.
+
+    Args:
+        folder: The run folder.
+        about: ``summary.json``.
+    """
+    order: list[list[str]] = [
+        [data["name"] for data in about["data"]],
+        list(dict.fromkeys(data["task"] for data in about["data"])),
+        [condition["name"] for condition in about["conditions"]],
+        list(dict.fromkeys(id_ for data in about["data"] for id_ in data["ids"])),
+        [method["name"] for method in about["methods"]],
+    ]
+    sources = list(dict.fromkeys(name for data in about["data"] for name in data["source_names"]))
+    for name in (PER_IMAGE, RD, THEOREM):
+        paths = sorted(folder.glob(of_all_processes(name)), key=lambda path: path.name != name)
+        if paths:
+            join_files(paths, order if name == PER_IMAGE else [*order, sources])
+
+
+def of_all_processes(name: str) -> str:
+    """The pattern of the files that processes write, the first one ``name`` itself."""
+    return name.replace(".", "*.")
+
+
+def _lines(folder: Path, name: str) -> Iterator[dict[str, str]]:
+    """The rows of all processes' CSV files, which may be in the middle of being written."""
+    for path in sorted(folder.glob(of_all_processes(name))):
+        content = path.read_bytes().decode(errors="replace")
+        whole = io.StringIO(content[: content.rfind("\n") + 1], newline="")
+        yield from (line for line in csv.DictReader(whole) if None not in line.values())
+
+
+def _fill(sample: Sample, line: dict[str, str], metrics: list[str]) -> None:
+    """Headings are those of ``metrics`` with their convention; an empty cell is left out."""
+    cells = {heading: float(cell) for heading, cell in line.items() if heading not in KEY and cell}
+    if TIME in cells:
+        sample.milliseconds[line["method"]] = cells.pop(TIME)
+    named = {name if name in metrics else name.partition(":")[0]: v for name, v in cells.items()}
+    sample.values[line["method"]] = {name: named[name] for name in metrics if name in named}
+
+
+def _fill_source(found: dict[str, dict[str, dict[str, float]]], line: dict[str, str]) -> None:
+    """An empty cell is left out."""
+    cells = {column: float(cell) for column, cell in line.items() if cell and column not in _TEXTS}
+    found.setdefault(line["method"], {})[line["source"]] = cells
+
+
+_TEXTS = frozenset(SOURCE_KEY)

@@ -1,0 +1,191 @@
+"""A batch of sources, encoded once, and what methods have in common, computed once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from fusionlab.networks.base import FusionNetwork
+from fusionlab.ttd.gradient import FeatureGradients, LossMap, feature_gradients
+from fusionlab.ttd.losses import reconstruction_loss
+
+T = TypeVar("T")
+
+
+class Encoded:
+    """B samples on their way through a network.
+
+    The static output, the components, the losses and the gradients are computed when they are
+    first asked for and kept, so that several settings of TTD share them. Sources are padded as
+    the network declares; what is returned has the size of the sources.
+
+    Args:
+        network: The network, in evaluation mode.
+        sources: What it takes, (B, M, C, H, W) in [0, 1].
+        task: For networks that use it.
+
+    Raises:
+        ValueError: If the network does not take these sources.
+    """
+
+    def __init__(self, network: FusionNetwork, sources: Tensor, task: str | None = None) -> None:
+        network.check_sources(sources)
+        self.network, self.sources, self.task = network, sources, task
+        self._padded = network.pad(sources)
+        self._steps = Steps(sources.device)
+        self._gradients: tuple[Any, FeatureGradients | None] = (None, None)
+
+    @property
+    def features(self) -> Any:
+        """What the encoder makes of the padded sources."""
+        return self._steps.once(
+            "features", lambda: self.network.encode_for(self._padded, self.task)
+        )
+
+    @property
+    def static(self) -> Tensor:
+        """The static fused images, (B, C, H, W), unclamped."""
+        return self._steps.once("static", lambda: self.fuse(None))
+
+    @property
+    def components(self) -> Tensor:
+        """Uni-source components, (B, M, C, H, W), unclamped."""
+        return self._steps.once("components", lambda: self.components_of(self.features))
+
+    def fuse(self, gain: Tensor | None) -> Tensor:
+        """Fused images, (B, C, H, W), of features scaled by a gain, (B, M, 1, H, W)."""
+        return self.fused_of(self.features, gain)
+
+    def fused_of(self, features: Any, gain: Tensor | None = None) -> Tensor:
+        """The same of given features."""
+        network = self.network
+        padded = None if gain is None else network.pad(gain)
+        image = network.decode(network.combine(features, padded), self._padded)
+        return network.crop(image, self.sources)
+
+    def components_of(self, features: Any) -> Tensor:
+        """Components, (B, M, C, H, W), of given features."""
+        images = self.network.components_for(features, self._padded, self.task)
+        return self.network.crop(images, self.sources)
+
+    def compared(self, compare: str) -> Tensor:
+        """What is held against the sources, (B, M, C, H, W): components or the static image."""
+        if compare == "components":
+            return self.components
+        return self.static.unsqueeze(1).expand_as(self.sources)
+
+    def losses(self, compare: str, loss: str) -> Tensor:
+        """Loss per pixel, (B, M, 1, H, W), ≥ 0."""
+        return self._steps.once(
+            ("losses", compare, loss),
+            lambda: reconstruction_loss(self.compared(compare), self.sources, loss),
+        )
+
+    def gradients(self, compare: str, name: str, loss: LossMap) -> FeatureGradients:
+        """Gradients of the features; only the last ones are kept, since they are large.
+
+        Args:
+            compare: ``components`` or ``fused``.
+            name: Name of the loss.
+            loss: The loss.
+        """
+        key = ("gradients", compare, name)
+        if self._gradients[0] != key:
+            self._steps.forget(self._gradients[0])
+            self._gradients = (key, None)
+
+        def compute() -> FeatureGradients:
+            make = self.components_of if compare == "components" else self._fused_for_each
+            return feature_gradients(self.features, self.sources, make, loss, compare)
+
+        return self._steps.once(key, compute)
+
+    @property
+    def encoded_size(self) -> tuple[int, int]:
+        """Height and width of the padded sources."""
+        return self._padded.shape[-2], self._padded.shape[-1]
+
+    def timed(self) -> Any:
+        """A context whose value has, in the end, the seconds that its content takes on its own.
+
+        What was computed before, and is used again, counts as if it were computed now.
+        """
+        return self._steps.timed()
+
+    def _fused_for_each(self, features: Any) -> Tensor:
+        return self.fused_of(features).unsqueeze(1).expand_as(self.sources)
+
+
+class Seconds:
+    """How long something took; ``value`` is set when it has ended."""
+
+    value: float = float("nan")
+
+
+class Steps:
+    """Values that are computed once, and how long each took.
+
+    Args:
+        device: Where they are computed.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._values: dict[Any, Any] = {}
+        self._seconds: dict[Any, float] = {}  # of each step alone
+        self._needs: dict[Any, set[Any]] = {}  # steps that it uses, and those that they use
+        self._running: list[tuple[set[Any], list[float]]] = []  # needs and time of inner steps
+        self._reused: tuple[set[Any], set[Any]] | None = None  # made, used since timing began
+
+    def once(self, key: Any, compute: Callable[[], T]) -> T:
+        """The value of a step, computed unless it is there."""
+        if key not in self._values:
+            needs: set[Any] = set()
+            inner: list[float] = []
+            self._running.append((needs, inner))
+            start = self._now()
+            try:
+                self._values[key] = compute()
+            finally:
+                self._running.pop()
+            took = self._now() - start
+            self._seconds[key], self._needs[key] = took - sum(inner), needs
+            if self._running:
+                self._running[-1][1].append(took)
+            if self._reused is not None:
+                self._reused[0].add(key)
+        used = {key} | self._needs[key]
+        if self._running:
+            self._running[-1][0].update(used)
+        if self._reused is not None:
+            self._reused[1].update(used)
+        return self._values[key]
+
+    def forget(self, key: Any) -> None:
+        """Drop a value, for memory."""
+        self._values.pop(key, None)
+
+    @contextmanager
+    def timed(self) -> Iterator[Seconds]:
+        """See :meth:`Encoded.timed`."""
+        made: set[Any] = set()
+        used: set[Any] = set()
+        self._reused = (made, used)
+        seconds = Seconds()
+        start = self._now()
+        try:
+            yield seconds
+            reused = sum(self._seconds[key] for key in used - made)
+            seconds.value = self._now() - start + reused
+        finally:
+            self._reused = None
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
