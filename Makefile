@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: .venv/ready
 	$(BIN)/python evaluate.py --ttd
@@ -17,6 +17,12 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# the pages and tables that are made of the code
+docs: .venv/ready
+	$(BIN)/python docs/makers/metrics_page.py > docs/metrics.md.new
+	mv docs/metrics.md.new docs/metrics.md
+	$(BIN)/python docs/makers/readme_table.py
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -1,1 +1,1 @@
-"""Speed and memory, side by side in one run: ``python -m fusionlab.benchmark``."""
+"""Speed and memory, side by side in one run: ``python -m benchmarks``."""

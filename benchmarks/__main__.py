@@ -16,10 +16,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from fusionlab.benchmark import logging, metrics, sweep
-from fusionlab.benchmark.memory import peak_memory
-from fusionlab.benchmark.programs import SUBJECTS, TTD_PRESET, build, luma, random_sources
-from fusionlab.benchmark.timing import interleaved
+from benchmarks import logging, metrics, sweep
+from benchmarks.measuring import interleaved, peak_memory
+from benchmarks.programs import SUBJECTS, TTD_PRESET, build, luma, random_sources
 
 NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
 PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _compare_networks(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="python -m fusionlab.benchmark", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     parser.add_argument("--pairs", type=int, default=9, help="interleaved pairs, at least 5")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")

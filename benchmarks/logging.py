@@ -12,33 +12,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
-import fusionlab
-from fusionlab.benchmark.timing import interleaved
+from benchmarks.measuring import interleaved
 
-PROGRAM = Path(fusionlab.__file__).parents[1] / "evaluate.py"
+PROGRAM = (sys.executable, "-m", "fusionlab", "evaluate")
 WITH = ("--wandb", "offline", "--report", "true")
 WITHOUT = ("--wandb", "disabled", "--report", "false")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fusionlab.benchmark logging", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks logging", description=__doc__)
     parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("rest", nargs="*", help="after --, arguments of evaluate.py; default --ttd")
+    parser.add_argument("rest", nargs="*", help="after --, what fusionlab evaluate gets; --ttd")
     options = parser.parse_args(arguments)
-    if not PROGRAM.is_file():
-        parser.error("evaluate.py is not here; run this in a checkout of fusionlab")
     if options.pairs < 1:
         parser.error(f"--pairs must be at least 1, got {options.pairs}")
     rest = options.rest or ["--ttd"]
-    print(f"evaluate.py {' '.join(rest)}, {options.threads} threads, {options.pairs} pairs")
+    print(f"fusionlab evaluate {' '.join(rest)}, {options.threads} threads, {options.pairs} pairs")
     with tempfile.TemporaryDirectory() as folder:
         ratio, first, second = interleaved(
             lambda: _evaluate([*rest, *WITH], folder, options.threads),
@@ -50,6 +44,6 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _evaluate(arguments: Sequence[str], folder: str, threads: int) -> None:
-    command = [sys.executable, str(PROGRAM), *arguments, "--output", folder]
+    command = [*PROGRAM, *arguments, "--output", folder]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     subprocess.run(command, check=True, capture_output=True, env=environment)

@@ -14,10 +14,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from fusionlab.benchmark.memory import peak_memory_over_images
-from fusionlab.benchmark.plain_metrics import PLAIN
-from fusionlab.benchmark.programs import random_triples
-from fusionlab.benchmark.timing import Ratio, interleaved, seconds
+from benchmarks.measuring import Ratio, interleaved, peak_memory_over_images, seconds
+from benchmarks.plain_metrics import PLAIN
+from benchmarks.programs import random_triples
 from fusionlab.metrics import FusionMetrics, open_metrics
 
 CPU = torch.device("cpu")
@@ -27,9 +26,7 @@ MEMORY_PRESETS = {"ttd": 1, "all": 10}  # with how many times fewer images
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fusionlab.benchmark metrics", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks metrics", description=__doc__)
     parser.add_argument("--pairs", type=int, default=5, help="interleaved pairs, at least 5")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--height", type=int, default=480, help="at least 41")

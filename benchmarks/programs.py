@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from fusionlab.benchmark.cddfuse import authors_cddfuse
-from fusionlab.benchmark.ifcnn import AuthorsIFCNN
+from benchmarks.authors import AuthorsIFCNN, authors_cddfuse
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.ttd import TestTimeDynamicFusion
 

@@ -1,50 +1,49 @@
 """Speed of a sweep over settings of TTD beside one evaluation with TTD, of the same images.
 
-By turns an image is evaluated as evaluate.py does (static, with TTD and each source alone; images
-and maps are written) and swept over all settings; printed is the median of the ratios.
+By turns an image is evaluated as ``fusionlab evaluate --ttd`` does (static, with TTD and each
+source alone; pictures and maps are written) and swept over all settings; printed is the median of
+the ratios.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
 
 import torch
-from lightning.pytorch import Trainer
 from torch import Tensor
 
-from fusionlab.benchmark.programs import random_triples
-from fusionlab.benchmark.timing import Ratio, interleaved
-from fusionlab.data.batches import collate
+from benchmarks.measuring import Ratio, interleaved
+from benchmarks.programs import random_triples
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.laboratory.conditions import PartialDataset
-from fusionlab.laboratory.settings import Experiment
-from fusionlab.laboratory.sweep import Scorer, sweep
+from fusionlab.evaluation.bench import Bench
+from fusionlab.evaluation.conditions import conditions
+from fusionlab.evaluation.measure import measure
+from fusionlab.evaluation.methods import network_methods
+from fusionlab.evaluation.scoring import Scorer
 from fusionlab.metrics import open_metrics
 from fusionlab.networks import create_network
-from fusionlab.settings import TTD
-from fusionlab.training.module import FusionModule
-from fusionlab.training.writer import RunWriter
+from fusionlab.settings import TTD, Conditions
 
 CPU = torch.device("cpu")
-AT_MOST = 8  # what 40 settings may cost
-GRID: dict[str, list[Any]] = {  # of configs/experiments/grid.yaml
-    "preset": ["paper"],
-    "loss": ["l1", "mse"],
-    "form": ["exp", "linear"],
-    "correlation": ["negative", "positive"],
-    "temperature": [1, 5, 20, 50, 200],
-}
+AT_MOST = 8  # evaluations that 40 settings may cost
+GRID = TTD(  # of configs/experiments/grid.yaml
+    preset="paper",
+    loss=["l1", "mse"],
+    form=["exp", "linear"],
+    correlation=["negative", "positive"],
+    temperature=[1, 5, 20, 50, 200],
+)
 
 
 class RandomPairs(FusionDataset):
     """Smooth and noisy luma pairs, made when they are read, from fixed seeds."""
 
     def __init__(self, count: int, height: int, width: int) -> None:
-        super().__init__("random pairs", "vif", "luma")
+        super().__init__("random pairs", "vif")
         self.ids = [str(k) for k in range(count)]
         self.source_names = [("vi", "ir")] * count
         self.sizes = [(height, width)] * count
@@ -61,9 +60,7 @@ class RandomPairs(FusionDataset):
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fusionlab.benchmark sweep", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks sweep", description=__doc__)
     parser.add_argument("--images", type=int, default=20, help="at least 1")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--height", type=int, default=240, help="at least 11")
@@ -72,42 +69,29 @@ def main(arguments: Sequence[str]) -> None:
     if options.images < 1:
         parser.error(f"--images must be at least 1, got {options.images}")
     torch.set_num_threads(options.threads)
-    settings = Experiment(grid=GRID).labelled()
-    found = compare(RandomPairs(options.images, options.height, options.width), settings)
+    # one image more, which warms up
+    found = compare(RandomPairs(options.images + 1, options.height, options.width), GRID)
     print(
         f"IFCNN, fp32, two luma sources, {options.width}x{options.height}, cpu, "
         f"{options.threads} threads, {options.images} images by turns\n"
-        f"  sweep of {len(settings)} settings / evaluation with TTD: {found.ratio:.1f}, at most "
-        f"{AT_MOST} ({found.first:.2f} s / {found.second:.2f} s per image)"
+        f"  sweep of {len(GRID.combinations())} settings / evaluation with TTD: {found.ratio:.1f}, "
+        f"at most {AT_MOST} ({found.first:.2f} s / {found.second:.2f} s per image)"
     )
 
 
-@torch.inference_mode()
-def compare(dataset: FusionDataset, settings: dict[str, TTD]) -> Ratio:
+def compare(dataset: FusionDataset, grid: TTD) -> Ratio:
     """Seconds per image of a sweep and of one evaluation, both with reading and scoring."""
+    with TemporaryDirectory() as sweep, TemporaryDirectory() as evaluation:
+        swept = _images(dataset, grid, Path(sweep), pictures=False)
+        evaluated = _images(dataset, TTD("paper"), Path(evaluation), pictures=True)
+        return interleaved(lambda: next(swept), lambda: next(evaluated), len(dataset) - 1, CPU)
+
+
+def _images(
+    dataset: FusionDataset, ttd: TTD, folder: Path, pictures: bool
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Measures an image each time that it is asked for the next."""
     network = create_network("ifcnn", "bundled").eval()
-    metrics = open_metrics()
-    scorer = Scorer(metrics, stretch=False)
-    module = FusionModule(network, ttd=TTD("paper"))
-    module.score_on([dataset], metrics)
-    turns = {"sweep": -1, "evaluation": -1}  # the first turn warms up
-
-    def next_image(program: str) -> int:
-        turns[program] += 1
-        return turns[program] % len(dataset)
-
-    def swept() -> None:
-        part = PartialDataset(dataset, [next_image("sweep")])
-        rows = list(sweep(network, part, settings, scorer))
-        assert len(rows) == 1 + len(settings)
-
-    def evaluated() -> None:
-        batch = collate([dataset[next_image("evaluation")]])
-        outputs = module.test_step(batch, batch_idx=1)  # 0 would warm up
-        # the hook itself, which does not look at the trainer
-        writer.on_test_batch_end(cast(Trainer, None), module, outputs, batch, 1)
-
-    with TemporaryDirectory() as folder:
-        writer = RunWriter(Path(folder), [dataset], module.headings(), with_sources=False)
-        writer.begin(rank=0)
-        return interleaved(swept, evaluated, len(dataset), CPU)
+    methods = [network_methods("IFCNN", network, [ttd])]
+    plan, scorer = conditions(Conditions(), dataset), Scorer(open_metrics(), with_truth=False)
+    return measure(Bench(methods, [], [dataset], plan, scorer, pictures=pictures), folder, {})

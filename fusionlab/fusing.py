@@ -1,15 +1,16 @@
 """The one road from sources to picture: evaluation, training, ``fuse``, figures and users take it.
 
-    fuser = Fuser(create_network("ifcnn", "bundled"), task="vif")
-    picture = fuser({"vi": "vi.png", "ir": "ir.png"})  # the static network
-    picture = fuser({"vi": "vi.png", "ir": "ir.png"}, TTD())  # with test-time dynamic fusion
-    picture.save("fused.png")
+fuser = Fuser(create_network("ifcnn", "bundled"), task="vif")
+picture = fuser({"vi": "vi.png", "ir": "ir.png"})  # the static network
+picture = fuser({"vi": "vi.png", "ir": "ir.png"}, TTD())  # with test-time dynamic fusion
+picture.save("fused.png")
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from PIL import Image
 from torch import Tensor
 
 from fusionlab.data.batches import collate
-from fusionlab.data.colour import levels_luma, to_levels, to_luma, to_rgb, with_chroma
+from fusionlab.data.colour import levels_luma, to_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset, make_sample
 from fusionlab.data.images import read_image
+from fusionlab.data.layouts.names import places_of
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.registry import OBJECTIVES
@@ -30,7 +32,7 @@ from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, calibra
 CALIBRATION_SAMPLES = 4  # the first of a data set
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning moves what is predicted
 class Picture:
     """What a network makes of one sample of M sources.
 
@@ -116,22 +118,30 @@ class Fuser:
             InputError: If the images do not fit together or the network, or the result is not
                 finite.
         """
-        batch = collate([self._as_sample(sample)])
+        one = self._as_sample(sample)
         settings = TTD(ttd) if isinstance(ttd, str) else ttd
-        if settings is not None and settings.needs_calibration:
-            settings = self._calibrated(settings, [batch])
-        (pictures,) = self.fuse_batch(batch, [settings])
+        if settings is not None:
+            settings = self.calibrate([one], settings.single())
+        (pictures,) = self.fuse_batch(collate([one]), [settings])
         return pictures[0]
 
-    def calibrate(self, dataset: FusionDataset, ttd: TTD) -> TTD:
+    @torch.inference_mode()
+    def calibrate(self, data: FusionDataset | Iterable[dict[str, Any]], ttd: TTD) -> TTD:
         """Settings with an automatic temperature and channel chosen on a data set.
 
         They are chosen without labels, on its first four samples, once for all of it.
+
+        Args:
+            data: The data set, or samples of one.
+            ttd: The settings.
         """
         if not ttd.needs_calibration:
             return ttd
-        count = min(CALIBRATION_SAMPLES, len(dataset))
-        return self._calibrated(ttd, [collate([dataset[index]]) for index in range(count)])
+        samples = (
+            map(data.__getitem__, range(len(data))) if isinstance(data, FusionDataset) else data
+        )
+        encoded = [self.encode(collate([one])) for one in islice(samples, CALIBRATION_SAMPLES)]
+        return calibrate(self.dynamic(ttd), encoded)
 
     @torch.inference_mode()
     def fuse_batch(
@@ -151,7 +161,7 @@ class Fuser:
         """
         encoded = self.encode(batch)
         for ttd in settings:
-            yield self._pictures(batch, encoded, ttd)
+            yield self.pictures(batch, encoded, ttd)
 
     def encode(self, batch: dict[str, Any]) -> Encoded:
         """The samples of a batch as the network takes them, ready to be encoded.
@@ -162,12 +172,16 @@ class Fuser:
         if self.network.training:
             raise InputError("the network is in training mode; call network.eval() first")
         try:
-            return Encoded(self.network, self.network_input(batch["sources"]), self.task)
+            sources = self.network_input(batch["sources"])
+            order = self._order(batch["source_names"], sources.device)
+            return Encoded(self.network, sources, self.task, order)
         except ValueError as fault:
             raise InputError(f"{', '.join(batch['id'])}: {fault}") from None
 
     def network_input(self, sources: Tensor) -> Tensor:
         """Sources of samples, (B, M, C, H, W) in [0, 1], as the network takes them."""
+        like = next(self.network.parameters(), sources)
+        sources = sources.to(like.device)  # first: devices round the luma differently
         if self.colour == "luma":
             images = torch.stack([to_luma(image) for image in sources.flatten(0, 1)])
             sources = images.unflatten(0, sources.shape[:2])
@@ -175,8 +189,15 @@ class Fuser:
                 sources = sources.expand(-1, -1, 3, -1, -1)
         else:
             sources = sources.expand(-1, -1, 3, -1, -1)
-        like = next(self.network.parameters(), None)
-        return sources if like is None else sources.to(like.device, like.dtype)
+        return sources.to(like.dtype)
+
+    def _order(self, names: Sequence[Sequence[str]], device: torch.device) -> Tensor | None:
+        """Places of the sources of each sample in its authors' order, (B, M); None to keep them."""
+        wanted = self.network.source_order.get(self.task)
+        places = [places_of(wanted, own) for own in names] if wanted else []
+        if all(own == sorted(own) for own in places):
+            return None
+        return torch.tensor(places, device=device)
 
     def dynamic(self, ttd: TTD) -> TestTimeDynamicFusion:
         """The network with these settings of TTD."""
@@ -194,19 +215,23 @@ class Fuser:
             (B, 3, H, W) uint8.
         """
         output = output.float()
-        if self.stretch:
+        if self.stretch and not self.network.stretches_colour:
             output = stretched(output)
         fused = output.clamp(0, 1) if output.shape[1] == 3 else output
         luma = torch.stack([to_luma(image) for image in fused])
         chroma = chroma.to(luma)
         if self.colour == "luma":
-            return to_levels(with_chroma(luma, chroma))
-        coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
-        return to_levels(torch.where(coloured, fused, luma))
+            picture = with_chroma(luma, chroma).clamp(0, 1)
+        else:
+            coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
+            picture = torch.where(coloured, fused, luma)
+        if self.stretch and self.network.stretches_colour:
+            picture = stretched(picture)
+        return to_levels(picture)
 
-    def _pictures(
-        self, batch: dict[str, Any], encoded: Encoded, ttd: TTD | None
-    ) -> list[Picture]:
+    @torch.inference_mode()
+    def pictures(self, batch: dict[str, Any], encoded: Encoded, ttd: TTD | None) -> list[Picture]:
+        """The pictures of a batch that :meth:`encode` has encoded; as :meth:`fuse_batch`."""
         found: DynamicFusion | None = None
         with encoded.timed() as seconds:
             if ttd is None:
@@ -234,26 +259,54 @@ class Fuser:
             pictures.append(Picture(fused[k], own, milliseconds, tuple(names), **maps))
         return pictures
 
-    def _calibrated(self, ttd: TTD, batches: list[dict[str, Any]]) -> TTD:
-        with torch.inference_mode():
-            encoded = [self.encode(batch) for batch in batches]
-            return calibrate(self.dynamic(ttd), encoded)
-
     def _as_sample(self, sample: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
         if isinstance(sample, Mapping) and "source_names" in sample:
             return dict(sample)
-        named = sample if isinstance(sample, Mapping) else {
-            str(k): one for k, one in enumerate(sample, 1)
-        }
+        named = (
+            sample
+            if isinstance(sample, Mapping)
+            else {str(k): one for k, one in enumerate(sample, 1)}
+        )
         images = [
             one.float() if isinstance(one, Tensor) else read_image(Path(one))
             for one in named.values()
         ]
         sizes = {tuple(image.shape[-2:]) for image in images}
         if len(sizes) != 1:
-            found = ", ".join(f"{name} {tuple(image.shape)}" for name, image in zip(named, images))
+            found = ", ".join(
+                f"{name} {tuple(image.shape)}" for name, image in zip(named, images, strict=True)
+            )
             raise InputError(f"the sources differ in size ({found}); register them first")
         return make_sample(images, list(named), self.task, ", ".join(named))
+
+
+def best_device() -> torch.device:
+    """The GPU if there is one, as an evaluation takes it, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def check_samples(network: FusionNetwork, dataset: FusionDataset) -> None:
+    """Refuse samples that a network does not take, before anything is computed.
+
+    Raises:
+        InputError: Naming the first of them.
+    """
+    least = network.minimum_size
+    for name, sources, (height, width) in zip(
+        dataset.ids, dataset.source_names, dataset.sizes, strict=True
+    ):
+        if network.source_count not in (None, len(sources)):
+            raise InputError(
+                f"{network.name} takes exactly {network.source_count} sources, {name} in "
+                f"{dataset.name} has {len(sources)}; choose other data or another network"
+            )
+        if min(height, width) < least:
+            raise InputError(
+                f"{name} in {dataset.name} is {width}x{height} pixels, {network.name} takes "
+                f"{least}x{least} or more; leave it out or choose another network"
+            )
 
 
 def settle_colour(network: FusionNetwork, task: str, colour: str = "auto") -> str:
@@ -264,10 +317,10 @@ def settle_colour(network: FusionNetwork, task: str, colour: str = "auto") -> st
     """
     settled = ("rgb" if task in network.rgb_tasks else "luma") if colour == "auto" else colour
     if settled not in ("luma", "rgb"):
-        raise InputError(f"data.colour must be auto, luma or rgb, got {colour!r}")
+        raise InputError(f"colour must be auto, luma or rgb, got {colour!r}")
     if {"luma": 1, "rgb": 3}[settled] not in network.channels:
         takes = " or ".join(map(str, network.channels))
-        raise InputError(f"data.colour is {settled}, but the network takes {takes} channels")
+        raise InputError(f"colour is {settled}, but the network takes {takes} channels")
     return settled
 
 

@@ -17,10 +17,10 @@ for. Two ways lead in from outside the package:
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, MutableMapping
-from importlib import import_module
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib import import_module, invalidate_caches
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,14 @@ class Registry(MutableMapping[str, Any]):
         """The member of that name.
 
         Raises:
-            InputError: If there is none; the message lists those there are.
+            InputError: If there is none, with a list of those there are; or if it is an entry
+                point that cannot be imported.
         """
         member = self._known().get(self._key(name))
         if member is None:
             raise InputError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
         if isinstance(member, str):
-            module, _, attribute = member.partition(":")
-            member = self._members[self._key(name)] = getattr(import_module(module), attribute)
+            member = self._members[self._key(name)] = self._imported(name, member)
         return member
 
     def __setitem__(self, name: str, member: Any) -> None:
@@ -70,6 +70,12 @@ class Registry(MutableMapping[str, Any]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._key(name) in self._known()
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """The member of that name, or the default."""
+        if name not in self:
+            return default
+        return self[name]
+
     def check(self, key: str, name: str) -> None:
         """Refuse a setting that names no member, without importing any.
 
@@ -78,6 +84,16 @@ class Registry(MutableMapping[str, Any]):
         """
         if name not in self:
             raise InputError(f"{key} must be one of {', '.join(self)}, got {name!r}")
+
+    def _imported(self, name: str, place: str) -> Any:
+        path, _, attribute = place.partition(":")
+        try:
+            module = import_module(path)
+        except ImportError as fault:
+            raise InputError(f"{self.kind} {name} cannot be imported: {fault}") from fault
+        if not hasattr(module, attribute):
+            raise InputError(f"{self.kind} {name} cannot be imported: {path} has no {attribute!r}")
+        return getattr(module, attribute)
 
     @staticmethod
     def _key(name: str) -> str:
@@ -95,10 +111,18 @@ NETWORKS = Registry(
     "network",
     "fusionlab.networks",
     {
+        "average": "fusionlab.networks.pixelwise:Average",
         "cddfuse": "fusionlab.networks.cddfuse:CDDFuse",
         "densefuse": "fusionlab.networks.densefuse:DenseFuse",
+        "exposure_fusion": "fusionlab.networks.exposure_fusion:ExposureFusion",
+        "guided_filter": "fusionlab.networks.guided_filter:GuidedFilter",
         "ifcnn": "fusionlab.networks.ifcnn:IFCNN",
+        "laplacian": "fusionlab.networks.laplacian:LaplacianPyramid",
+        "maximum": "fusionlab.networks.pixelwise:Maximum",
         "piafusion": "fusionlab.networks.piafusion:PIAFusion",
+        "sage": "fusionlab.networks.sage:SAGE",
+        "seafusion": "fusionlab.networks.seafusion:SeAFusion",
+        "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
     },
 )
 
@@ -109,6 +133,7 @@ OBJECTIVES = Registry(
         "cddfuse": "fusionlab.losses.cddfuse:CDDFuseObjective",
         "densefuse": "fusionlab.losses.densefuse:DenseFuseObjective",
         "ifcnn": "fusionlab.losses.ifcnn:IFCNNObjective",
+        "illumination": "fusionlab.losses.illumination:IlluminationObjective",
         "piafusion": "fusionlab.losses.piafusion:PIAFusionObjective",
     },
 )
@@ -174,25 +199,35 @@ METRICS = Registry(
 )
 
 
-def load_plugins(paths: list[str]) -> None:
-    """Run files that register networks, objectives, metrics, layouts or TTD losses; each once.
+def load_plugins(paths: Sequence[str]) -> list[str]:
+    """Import files that register networks, objectives, metrics, layouts or TTD losses; each once.
+
+    A file is imported under its own name, with its folder at the end of ``sys.path``: it may import
+    its neighbours, and processes that are started later find what they are sent.
+
+    Returns:
+        The absolute paths.
 
     Raises:
-        InputError: If a file is missing or fails.
+        InputError: If a file is missing, cannot be imported or has another module's name.
     """
+    found = []
     for text in paths:
         path = Path(text).expanduser().resolve()
-        name = f"fusionlab_plugin_{path.stem}"
-        known = sys.modules.get(name)
-        if known is not None and getattr(known, "__file__", None) == str(path):
-            continue
-        spec = spec_from_file_location(name, path)
-        if not path.is_file() or spec is None or spec.loader is None:
+        if path.suffix != ".py" or not path.is_file():
             raise InputError(f"no plugin {text}; give --plugin the path of a Python file")
-        module = module_from_spec(spec)
-        sys.modules[name] = module
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
+        invalidate_caches()
+        spec = find_spec(path.stem) if path.stem.isidentifier() else None
+        if spec is None or Path(spec.origin or "").resolve() != path:
+            raise InputError(
+                f"plugin {text} cannot be called {path.stem}: "
+                f"{'another module is' if spec else 'it is no name of a module'}; rename the file"
+            )
         try:
-            spec.loader.exec_module(module)
+            import_module(path.stem)
         except (SyntaxError, ImportError) as fault:
-            del sys.modules[name]
             raise InputError(f"plugin {text} cannot be imported: {fault}") from None
+        found.append(str(path))
+    return found

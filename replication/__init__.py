@@ -1,1 +1,1 @@
-"""Measure what the TTD paper publishes, and write what comes out beside it as one page."""
+"""Measure what the TTD paper publishes, and set it beside the paper's figures on one page."""

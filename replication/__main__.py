@@ -1,88 +1,107 @@
-"""Measure what the TTD paper publishes on the data and weights at hand, and write the page.
+"""Measure what the TTD paper publishes, and write it beside the paper's figures on one page.
 
-python -m fusionlab.laboratory.replication --data MRI-CT=DIR --weights IFCNN-MAX=FILE
+python -m replication --data MRI-CT=DIR TNO=DIR --weights IFCNN-MAX=FILE -o docs/replication.md
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from fusionlab.data.dataset import SceneDataset
+from fusionlab.data.dataset import FusionDataset, open_data
 from fusionlab.errors import InputError
-from fusionlab.laboratory.replication.page import page
-from fusionlab.laboratory.replication.program import PROGRAM, replicate
-from fusionlab.laboratory.replication.published import load_published
-from fusionlab.networks import IFCNN
-from fusionlab.report.images import write_whole
+from fusionlab.evaluation.conditions import first_samples
+from fusionlab.evaluation.opening import check_data
+from fusionlab.settings import Data
+from replication.experiments import Weights, experiments
+from replication.measuring import measure_all
+from replication.page import Inputs, write_page
+from replication.published import load_published
 
-REFERENCED = ("mef", "mff")  # built-in scenes that have a ground truth
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser that reports a mistake in one line and exits with code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the mistake without a usage block."""
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
-        raise SystemExit(2)
+PROGRAM = "python -m replication"
 
 
-def new_parser() -> Parser:
-    """The parser."""
-    parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
+def new_parser() -> argparse.ArgumentParser:
+    """The parser; its mistakes are one line, without usage."""
+    parser = argparse.ArgumentParser(PROGRAM, argparse.SUPPRESS, __doc__, allow_abbrev=False)
     known = ", ".join(load_published().data)
     parser.add_argument(
         "--data", nargs="+", type=_pair, required=True, metavar="NAME=DIR", help=f"of {known}"
     )
     parser.add_argument(
-        "--weights", nargs="+", type=_pair, required=True, metavar="NAME=FILE", help="of IFCNN"
+        "--weights",
+        nargs="+",
+        type=_pair,
+        required=True,
+        metavar="NAME=FILE",
+        help="checkpoints of IFCNN; FILE may be bundled, the one that the package carries",
     )
     parser.add_argument(
         "--limit",
-        nargs="+",
-        type=_pair,
-        default=[],
-        metavar="NAME=COUNT",
-        help="use the first images of a data set alone; the page says so",
+        type=int,
+        metavar="COUNT",
+        help="use only the first images of each data set, by name; the page says so",
     )
     parser.add_argument(
         "--values",
         default="runs/replication",
         metavar="DIR",
-        help="folder that keeps values per image, which are not computed again while weights, "
-        "data and the setting's definition stay the same (%(default)s)",
+        help="folder of the run folders, which an interrupted run fills (%(default)s)",
     )
     parser.add_argument("-o", "--output", default="docs/replication.md", metavar="PAGE.md")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run ``python -m fusionlab.laboratory.replication``."""
+    """Run ``python -m replication``."""
+    arguments = sys.argv[1:] if argv is None else argv
     parser = new_parser()
-    arguments = parser.parse_args(argv)
+    options = parser.parse_args(arguments)
     try:
-        folders, files = _mapping("data", arguments.data), _mapping("weights", arguments.weights)
-        output = Path(arguments.output)
-        if not output.parent.is_dir():
-            raise InputError(f"no folder {output.parent} for the page; make it, or set --output")
-        limits = _counts(_mapping("limit", arguments.limit), folders)
-        scenes = [SceneDataset(task, _colour(task)) for task in REFERENCED]
-        results = replicate(folders, files, limits, scenes, Path(arguments.values))
-        write_whole(output, page(load_published(), results).encode())
+        _replicate(options, command_line(arguments))
     except InputError as mistake:
         parser.error(str(mistake))
     except KeyboardInterrupt:
         print(f"{PROGRAM}: interrupted; the same command goes on", file=sys.stderr)
         raise SystemExit(130) from None
-    print(arguments.output)
+    print(options.output)
 
 
-def _colour(task: str) -> str:
-    return "rgb" if task in IFCNN.rgb_tasks else "luma"
+def command_line(arguments: Sequence[str]) -> str:
+    """The command as it was typed, an option a line; of absolute paths only the last part."""
+    shown = []
+    for argument in arguments:
+        name, equals, path = argument.rpartition("=")
+        shown.append(f"{name}{equals}{Path(path).name if Path(path).is_absolute() else path}")
+    return " ".join([PROGRAM, *shown]).replace(" -", " \\\n    -").replace(" \\\n    -m", " -m")
+
+
+def _replicate(options: argparse.Namespace, command: str) -> None:
+    folders, files = _named("data", options.data), _named("weights", options.weights)
+    output = Path(options.output)
+    if not output.parent.is_dir():
+        raise InputError(f"no folder {output.parent} for the page; make it, or set --output")
+    if options.limit is not None and options.limit < 1:
+        raise InputError(f"--limit must be at least 1, got {options.limit}")
+    whole = [_open(name, folder) for name, folder in folders.items()]
+    check_data(whole)
+    data = [first_samples(one, options.limit) for one in whole]
+    weights = [Weights(name, address) for name, address in files.items()]
+    measured = measure_all(experiments(weights, data), Path(options.values))
+    at_hand = {one.name: len(one) for one in whole}
+    write_page(measured, Inputs(command, weights, data, at_hand), output)
+
+
+def _open(name: str, folder: str) -> FusionDataset:
+    published = load_published()
+    if name not in published.data:
+        known = ", ".join(published.data)
+        raise InputError(f"no published figures for {name}; --data may name {known}")
+    (dataset,) = open_data(Data(root=folder, task=published.data[name].task))
+    dataset.name = name
+    return dataset
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -92,20 +111,11 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _mapping(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _named(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise InputError(f"--{option} names one twice; take one out")
     return found
-
-
-def _counts(limits: Mapping[str, str], folders: Mapping[str, str]) -> dict[str, int]:
-    for name, count in limits.items():
-        if name not in folders:
-            raise InputError(f"--limit has {name}, which --data has not; add it there")
-        if not count.isdecimal() or int(count) < 1:
-            raise InputError(f"--limit {name} must be at least 1, got {count}")
-    return {name: int(count) for name, count in limits.items()}
 
 
 if __name__ == "__main__":

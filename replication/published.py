@@ -1,19 +1,20 @@
-"""The TTD paper's printed figures, and what measured ones say of them."""
+"""The figures that the TTD paper prints, and what measured ones say of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from fusionlab.report.statistics import Comparison
+from fusionlab.runs.statistics import Comparison
 from fusionlab.settings import Task
 
 REPLICATED, SIGN_ONLY, NOT_REPLICATED = "replicated", "sign only", "not replicated"
+HOLDS, REVERSED, UNDECIDED = "holds", "the reverse", "undecided"
 ROUNDING = 0.01  # of a difference of two figures with two decimals
 
 
@@ -22,17 +23,15 @@ class Table:
     """One of the paper's tables, of IFCNN.
 
     Args:
-        title: What it compares.
         data: On which data.
         images: How many; None if the paper does not say.
         metrics: Its K columns.
         static: The K means without TTD.
-        rows: The K means by setting.
+        rows: The K means by setting of TTD.
         no_weights: Printed rows of networks whose weights are not at hand.
         without_ttd: Printed rows of static networks that the paper gives no TTD.
     """
 
-    title: str
     data: str
     images: int | None
     metrics: list[str]
@@ -49,52 +48,47 @@ class Table:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that the page knows.
-
-    Args:
-        task: Its task.
-        tables: The published tables that it is set against.
-    """
+    """A data set that the page knows, and the paper's for which it stands."""
 
     task: Task
-    tables: list[str]
+    stands_for: str = ""
 
 
 @dataclass(frozen=True)
 class Published:
-    """All of it.
-
-    Args:
-        source: The paper.
-        tables: By number.
-        data: By name.
-        noise: Table 8, by level of the noise on the parameters.
-        times: Seconds static and with TTD, by network.
-        times_in_words: What the text says of their ratio where it contradicts them.
-        figures: What the paper reads from figures without printed numbers, by number.
-    """
+    """All of it."""
 
     source: str
     tables: dict[str, Table]
+    """By number, but for Table 8."""
     data: dict[str, DataSet]
+    lacking: dict[str, str]
+    """Why a data set of the paper is not measured."""
     noise: dict[float, Table]
+    """Table 8, by level."""
     times: dict[str, list[float]]
+    """Table 9, seconds static and with TTD, by network."""
     times_in_words: dict[str, float]
+    """What the text says of their ratio where it contradicts them."""
     figures: dict[str, str]
+    """What the paper reads from figures without printed numbers."""
+
+    def is_beside(self, name: str, table: Table) -> bool:
+        """Whether a data set is set beside a table: the paper's own, or one that stands for it."""
+        return table.data in (name, self.data[name].stands_for)
 
 
 @cache
 def load_published() -> Published:
-    """Read the figures that the package carries."""
-    text = (files("fusionlab.laboratory.replication") / "published.yaml").read_text(
-        encoding="utf-8"
-    )
-    content: dict[str, Any] = yaml.safe_load(text)
+    """Read the figures from the file beside this one."""
+    path = Path(__file__).with_name("published.yaml")
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     levels = content["noise"].pop("levels")
     return Published(
         content["source"],
         {str(number): Table(**table) for number, table in content["tables"].items()},
         {name: DataSet(**one) for name, one in content["data"].items()},
+        content["lacking"],
         {float(level): Table(**content["noise"], **one) for level, one in levels.items()},
         content["times"],
         content["times_in_words"],
@@ -124,10 +118,12 @@ def verdict(published: float, measured: Comparison) -> str:
 
 
 def verdict_of_all(verdicts: Sequence[str]) -> str:
-    """Of a table: as good as the worst of its metrics.
-
-    Args:
-        verdicts: Of its metrics, at least one.
-    """
+    """Of a table: as good as the worst of its metrics, at least one."""
     worst_first = (NOT_REPLICATED, SIGN_ONLY, REPLICATED)
     return worst_first[min(worst_first.index(one) for one in verdicts)]
+
+
+def verdict_of_sign(low: float, high: float, claimed: int) -> str:
+    """Whether a whole interval lies on the claimed side of 0, 1 or −1, on the other, or neither."""
+    sign = 1 if low > 0 else -1 if high < 0 else 0
+    return {claimed: HOLDS, -claimed: REVERSED}.get(sign, UNDECIDED)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import fusionlab
+from fusionlab.cli.arguments import chosen_command
 
 COMMANDS = {  # each has a module of its name here, with ``main(argv)``
     "evaluate": "compare networks, with and without test-time dynamic fusion, and others' pictures",
@@ -23,18 +24,9 @@ COMMANDS = {  # each has a module of its name here, with ``main(argv)``
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab``."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: fusionlab COMMAND ...\n\nimage fusion: train, evaluate, improve at test time")
-        print("\ncommands (fusionlab COMMAND --help says more):")
-        for name, text in COMMANDS.items():
-            print(f"  {name:10} {text}")
-        raise SystemExit(0 if arguments else 2)
-    name, *rest = arguments
-    if name == "--version":
+    if arguments == ["--version"]:
         print(f"fusionlab {fusionlab.__version__}")
         return
-    if name not in COMMANDS:
-        known = ", ".join(COMMANDS)
-        print(f"fusionlab: error: no command {name!r}; there are {known}", file=sys.stderr)
-        raise SystemExit(2)
+    text = "Deep image fusion: train, evaluate, improve at test time."
+    name, rest = chosen_command("fusionlab", text, COMMANDS, arguments)
     import_module(f"fusionlab.cli.{name}").main(rest)

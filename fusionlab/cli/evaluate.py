@@ -16,16 +16,10 @@ from fusionlab.cli.parser import (
 )
 from fusionlab.settings import TTD, Conditions, Method
 
-ONLY_HERE = {
-    "title": "",
-    "methods": None,
-    "ttd_settings": [],
-    "fused": None,
-    "allow_unmatched": False,
-    "report": True,
-    "theorem": False,
-    "pictures": None,
-}
+ONLY_HERE = (
+    *("title", "methods", "ttd_settings", "conditions", "fused", "allow_unmatched"),
+    *("report", "theorem", "pictures"),
+)
 
 
 def parser() -> Parser:
@@ -35,13 +29,12 @@ def parser() -> Parser:
     made.add_argument("--title", type=str, default="", help="Head of the tables.")
     made.add_argument(
         "--methods",
-        type=Optional[list[Union[str, Method]]],  # noqa: UP007, UP045 (jsonargparse needs this)
+        type=Optional[list[Union[str, Method]]],  # noqa: UP007, UP045 (jsonargparse needs it)
         default=None,
-        nargs="+",
-        metavar="METHOD",
+        metavar="METHOD ...",
         help="Networks to compare, in place of --network: NETWORK, NETWORK@CHECKPOINT or "
-        "NAME=NETWORK@CHECKPOINT; in YAML also mappings of network, checkpoint, options, stretch, "
-        "name, colour.",
+        "NAME=NETWORK@CHECKPOINT, several words or a list; in a list also mappings of network, "
+        "checkpoint, options, stretch, name, colour.",
     )
     add_groups(made)
     made.add_argument(
@@ -53,9 +46,9 @@ def parser() -> Parser:
     made.add_class_arguments(Conditions, "conditions")
     made.add_argument(
         "--fused",
-        type=str,
-        nargs="+",
-        metavar="DIR",
+        type=Optional[list[str]],  # noqa: UP045 (as above)
+        default=None,
+        metavar="DIR ...",
         help="Score the pictures in these folders too, one folder per method, made by any tool; "
         "alone, or beside --methods or --network.",
     )
@@ -75,6 +68,8 @@ def parser() -> Parser:
         "--pictures",
         type=Optional[bool],  # noqa: UP045 (as above)
         default=None,
+        nargs="?",
+        const=True,
         help="Write the fused pictures and RD. Default: unless there are conditions or more than "
         "8 methods.",
     )
@@ -87,6 +82,7 @@ def parser() -> Parser:
         *("ttd", "ttd_settings", "metrics", "data.colour", "data.batch_size", "seed"),
         *(f"data.{key}" for key in data),
     ]
+    made.lists = ("methods", "fused")
     made.resumes = ("summary.json",)
     return made
 
@@ -101,3 +97,7 @@ def program() -> Callable[..., Any]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab evaluate``."""
     run_command(parser(), sys.argv[1:] if argv is None else argv, program, ONLY_HERE)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-import re
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Optional
+from typing import Any, ClassVar, Literal, NoReturn, Optional, Union
 
 from jsonargparse import ArgumentParser, Namespace
 
-import fusionlab
+from fusionlab.cli.arguments import with_lists, with_recipes
+from fusionlab.cli.messages import one_line
 from fusionlab.console import quietly
 from fusionlab.errors import InputError
 from fusionlab.registry import load_plugins
@@ -23,21 +24,20 @@ from fusionlab.settings import TTD, Data, Metrics, Network, Trainer, Training
 class Parser(ArgumentParser):
     """Parser that reports a mistake in one line and exits with code 2."""
 
+    program: ClassVar[str] = "fusionlab"  # the command that is being run
+    arguments: ClassVar[Sequence[str]] = ()  # what is parsed, to name the config file in a mistake
+    lists: Sequence[str] = ()  # options that take several words
     fixed: Sequence[str] = ()  # keys that a resumed run cannot change
-    arguments: Sequence[str] = ()  # what is being parsed, to name the config file in a mistake
     resumes: tuple[str, ...] = ()  # files of a run folder without which it cannot go on
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the mistake without a usage block; inner parsers, made for groups, come here too."""
-        text = one_line(str(message))
+        """Print the mistake without a usage block; parsers of inner groups come here too."""
+        text = one_line(str(message), [action.dest for action in self._actions])
         if "<unicode string>" in text:
             configs = [value for value in Parser.arguments if value.endswith((".yaml", ".yml"))]
             text = text.replace("<unicode string>", ", ".join(configs) or "config")
-        print(f"{_program[-1]}: error: {text}", file=sys.stderr)
+        print(f"{Parser.program}: error: {text}", file=sys.stderr)
         raise SystemExit(2)
-
-
-_program: list[str] = ["fusionlab"]  # the command that is being run
 
 
 def new_parser(name: str, description: str | None, usage: str) -> Parser:
@@ -49,17 +49,15 @@ def new_parser(name: str, description: str | None, usage: str) -> Parser:
         usage: What follows the name on the line.
     """
     prog = f"fusionlab {name}"
-    _program[:] = [prog]
-    parser = Parser(
-        prog=prog, description=description, allow_abbrev=False, usage=f"{prog} {usage}"
-    )
+    Parser.program = prog
+    parser = Parser(prog=prog, description=description, allow_abbrev=False, usage=f"{prog} {usage}")
     parser.add_argument(
         "--plugin",
-        type=Optional[list[str]],  # noqa: UP045 (jsonargparse needs this form on Python 3.10)
+        type=Optional[Union[list[str], str]],  # noqa: UP007, UP045 (jsonargparse needs this form)
         default=None,
         metavar="FILE.py",
-        help="Python file, or list of files, that registers networks, objectives, metrics, "
-        "layouts or TTD losses.",
+        help="Python file that registers networks, objectives, metrics, layouts or TTD losses; "
+        "may be given several times.",
     )
     return parser
 
@@ -120,7 +118,7 @@ def run_command(
     parser: Parser,
     argv: Sequence[str],
     program: Callable[[], Callable[[Namespace, str], Any]],
-    only_here: dict[str, Any] | None = None,
+    only_here: Sequence[str] = (),
 ) -> Any:
     """Parse, then import the program with ``program()`` and run it.
 
@@ -131,105 +129,76 @@ def run_command(
         parser: The parser of the command.
         argv: What follows the command.
         program: Imports what runs.
-        only_here: Defaults of options that other commands lack: unless changed, they are not
-            written into the config.
+        only_here: Options that other commands lack: unless changed, they are not written into the
+            config.
     """
-    arguments = with_recipes(argv)
-    Parser.arguments = list(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still gets its table
-    try:
-        config = parsed(parser, arguments)
-        settings = parser.instantiate(config)
-    except (ValueError, TypeError) as mistake:  # of a __post_init__, or a group that is no mapping
-        parser.error(str(mistake))
+    config, settings = understood(parser, argv)
     for key in ("resume", "config"):
         config.pop(key, None)  # the next program could not read it
-    for key, default in (only_here or {}).items():
-        if config.get(key, default) == default:
-            config.pop(key, None)
-    if settings.get("ttd") is not None:
-        config.ttd = Namespace(**asdict(settings.ttd))  # with what the preset filled in
-    text = parser.dump(config, skip_validation=True, skip_unset=False)
+    defaults = parser.get_defaults()
+    for key in ("plugin", *only_here):
+        if config[key] == defaults[key]:
+            config.pop(key)
+    text = parser.dump(_resolved(config, settings), skip_validation=True, skip_unset=False)
     with ending_in_one_line(parser), quietly(bool(settings.get("quiet"))):
         return program()(settings, text)
 
 
+def understood(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, Namespace]:
+    """The config as it was given, and the settings made of it; plug-ins are loaded between.
+
+    A mistake ends the program.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still gets its table
+    with ending_in_one_line(parser):
+        with _refusing(parser):
+            arguments = with_lists(with_recipes(argv), parser.lists)
+            Parser.arguments = arguments
+            config = parsed(parser, arguments)
+        given = config.get("plugin") or []
+        if given:
+            config.plugin = load_plugins([given] if isinstance(given, str) else given)
+        with _refusing(parser):
+            return config, parser.instantiate(config)
+
+
 def parsed(parser: Parser, argv: Sequence[str]) -> Namespace:
-    """The checked config; of a run that goes on, that of its folder; its plug-ins are loaded.
+    """The checked config; of a run that goes on, that of its folder.
 
     Raises:
         InputError: If a setting cannot be used, or a resumed run would change.
     """
-    config = _checked(parser.parse_args(list(argv)))
+    config = _checked(parser, argv)
     if config.get("resume") is not None:
         base = ["--config", str(resumed_config(config.resume, parser.resumes))]
-        config = _checked(parser.parse_args([*base, *argv]))
-        _check_unchanged(_checked(parser.parse_args(base)), config, parser.fixed)
-    load_plugins(config.get("plugin") or [])
+        config = _checked(parser, [*base, *argv])
+        _check_unchanged(_checked(parser, base), config, parser.fixed)
     return config
 
 
 @contextmanager
+def _refusing(parser: Parser) -> Iterator[None]:
+    """What a group, or jsonargparse of what is no mapping, raises is a mistake in the arguments."""
+    try:
+        yield
+    except (ValueError, TypeError) as mistake:
+        parser.error(str(mistake))
+
+
+@contextmanager
 def ending_in_one_line(parser: ArgumentParser) -> Iterator[None]:
-    """Make an InputError a mistake in the arguments, and of Ctrl-C exit code 130."""
+    """An InputError ends like a mistake in the arguments, Ctrl-C with 130, a closed pipe with 1."""
     try:
         yield
     except InputError as mistake:
         parser.error(str(mistake).rpartition("InputError: ")[2])  # after a worker's traceback
     except KeyboardInterrupt:
-        print(f"{_program[-1]}: interrupted", file=sys.stderr)
+        print(f"{Parser.program}: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
-
-
-def config_folder() -> Path:
-    """Where the recipes are: in the package, or beside it in a checkout."""
-    package = Path(fusionlab.__file__).parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
-
-
-def with_recipes(argv: Sequence[str]) -> list[str]:
-    """Arguments in which the names of recipes behind ``--config`` are their files."""
-    found: list[str] = []
-    for argument in argv:
-        key, equals, value = argument.partition("=")
-        if found and found[-1] == "--config":
-            found.append(_recipe(argument))
-        elif key == "--config" and equals:
-            found.append(f"--config={_recipe(value)}")
-        else:
-            found.append(argument)
-    return found
-
-
-def _recipe(name: str) -> str:
-    path = Path(name).expanduser()
-    if path.exists() or path.suffix in (".yaml", ".yml"):
-        return str(path)
-    inside = config_folder() / f"{name}.yaml"
-    return str(inside) if inside.is_file() else name
-
-
-def one_line(message: str) -> str:
-    """Jsonargparse's report of a mistake: the key, what it expects, what it got, the remedy."""
-    if message == "'str' object does not support item assignment":
-        return "fused must be a list of folders, [DIR, ...]"  # the only key that is one
-    message = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", message)
-    message = re.sub(r"(?:a )?<class '(\w+)'>", r"\1", message).replace("a one of", "one of")
-    end = r"(?=\n\s+- Expected|\n\s+Subclass types|\n *Given)"
-    union = re.search(rf"Errors:\s+- (.*?){end}", message, re.DOTALL)
-    if union:
-        key = message.split(":", 1)[0] + ": " if message.startswith("Parser key") else ""
-        given = re.search(r"Given value: (.*)", message, re.DOTALL)
-        got = f". Got value: {given[1]}" if given and key else ""
-        message = f"{key}{union[1]}{got}"
-        if 'key "ttd"' in key:
-            message = f"{key}Expected its options, {{}} for the defaults{got}"
-    for name in TTD.__dataclass_fields__:  # jsonargparse names keys of an optional group without it
-        message = message.replace(f'Parser key "{name}"', f'Parser key "ttd.{name}"')
-    message = " ".join(message.split())
-    return f"{message}; see --help" if "not accept" in message or "unrecog" in message else message
+    except BrokenPipeError:  # as of "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 def resumed_config(folder: str, needed: Sequence[str]) -> Path:
@@ -248,14 +217,25 @@ def resumed_config(folder: str, needed: Sequence[str]) -> Path:
     return Path(folder) / "config.yaml"
 
 
-def _checked(config: Namespace) -> Namespace:
-    """What jsonargparse lets pass: groups that are no mapping, a seed of none or out of range.
+def _resolved(config: Namespace, settings: Namespace) -> Namespace:
+    """The config with what the presets of TTD filled in, so that it repeats the run for ever."""
+    if settings.get("ttd") is not None:
+        config.ttd = Namespace(**asdict(settings.ttd))
+    if settings.get("ttd_settings"):
+        config.ttd_settings = [Namespace(**asdict(one)) for one in settings.ttd_settings]
+    return config
+
+
+def _checked(parser: Parser, argv: Sequence[str]) -> Namespace:
+    """The config without what jsonargparse lets pass: a group that is no mapping, any seed.
 
     Raises:
         InputError: Naming the key.
     """
-    for group in ("network", "data", "metrics", "training", "trainer", "conditions"):
-        if group in config and not isinstance(config[group], Namespace):
+    config = parser.parse_args(list(argv))
+    names = [action.dest for action in parser._actions if not action.dest.endswith(".help")]
+    for group in dict.fromkeys(name.partition(".")[0] for name in names if "." in name):
+        if not isinstance(config[group], Namespace):
             raise InputError(f"{group} must be a mapping of its options, got {config[group]}")
     if "seed" in config and (config.seed is None or not 0 <= config.seed < 2**32):
         raise InputError(f"seed must be from 0 to 2**32 - 1, got {config.seed}")

@@ -38,3 +38,7 @@ def program() -> Callable[..., Any]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab train``."""
     run_command(parser(), sys.argv[1:] if argv is None else argv, program)
+
+
+if __name__ == "__main__":
+    main()

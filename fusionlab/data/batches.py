@@ -106,7 +106,7 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
     Grey sources are repeated to three channels where others of the batch have colours.
     """
-    batch = {}
+    batch: dict[str, Any] = {}
     for key, value in samples[0].items():
         values = [sample[key] for sample in samples]
         if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""Common corruptions of an image, at severities from 1 to 5."""
+"""Common corruptions of an image, at severities from 0 (none) to 5."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),
     "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),
     "darkness": (0.1, 0.2, 0.3, 0.4, 0.5),
+    "fog": (0.16, 0.32, 0.48, 0.64, 0.8),
     "gaussian_blur": (1, 2, 3, 4, 6),
     "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),
     "jpeg": (25, 18, 15, 10, 7),
     "mask": (0.05, 0.1, 0.2, 0.4, 0.8),
     "motion_blur": (5, 9, 13, 17, 21),
 }
-"""By severity: grey values added or taken away, factor of the contrast, σ in pixels, σ of the
-noise, JPEG quality, share of the image, length in pixels."""
+"""By severity from 1: grey values added, factor of the contrast, grey values taken away, share of
+white light, σ in pixels, σ of the noise, JPEG quality, share of the image, length in pixels."""
 
 
 def corrupt(image: Tensor, name: str, severity: int, seed: int = 0) -> Tensor:
     """The image with one corruption.
 
-    Convention: contrast is scaled about the mean of the image; blurs continue the border; motion
-    is horizontal; the mask is a black rectangle in the middle, of the image's proportions; JPEG is
-    kornia's.
+    Convention: contrast is scaled about the mean of the image; fog is Koschmieder's law with white
+    air light and one depth everywhere, x + level · (1 − x); blurs continue the border; motion is
+    horizontal; the mask is a black rectangle in the middle, of the image's proportions; JPEG is
+    kornia's; noise is the same at every severity, times its level.
 
     Args:
         image: (C, H, W) in [0, 1], C = 1 or 3.
         name: A key of ``LEVELS``.
-        severity: 1 to 5.
+        severity: 1 to 5, or 0 for the image as it is.
         seed: Of the noise.
 
     Returns:
@@ -50,8 +52,12 @@ def corrupt(image: Tensor, name: str, severity: int, seed: int = 0) -> Tensor:
     Source: Hendrycks and Dietterich, ICLR 2019, for the levels of brightness, contrast, Gaussian
     noise, Gaussian blur and JPEG; the others are ours.
     """
-    if name not in LEVELS or severity not in range(1, 6):
-        raise ValueError(f"no corruption {name!r} of severity {severity}")
+    if name not in LEVELS:
+        raise ValueError(f"name must be one of {', '.join(LEVELS)}, got {name!r}")
+    if severity not in range(6):
+        raise ValueError(f"severity must be a whole number from 0 to 5, got {severity}")
+    if severity == 0:
+        return image
     level = LEVELS[name][severity - 1]
     if name == "gaussian_noise":
         generator = torch.Generator().manual_seed(seed)
@@ -88,6 +94,7 @@ _FUNCTIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "brightness": adjust_brightness,
     "contrast": adjust_contrast_with_mean_subtraction,
     "darkness": lambda image, level: adjust_brightness(image, -level),
+    "fog": lambda image, level: image + level * (1 - image),
     "gaussian_blur": _blurred,
     "jpeg": _jpeg,
     "mask": _masked,

@@ -6,6 +6,7 @@ need no depth: every crop gets a random layout of objects in front of a backgrou
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ ATTEMPTS = 4  # to find a crop that is not flat
 SLOPES = 0.2  # fraction of crops in which the depth is continuous
 
 
-class MultiFocusCrops(Dataset[dict[str, Tensor]]):
+class MultiFocusCrops(Dataset[dict[str, Any]]):
     """Pairs focused near and far, in random order, and the sharp crop they come from.
 
     Item i is drawn from a generator seeded with (seed, i) alone: workers, processes and the order
@@ -59,15 +60,15 @@ class MultiFocusCrops(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """``sources`` (2, 3, S, S) and ``reference`` (3, S, S), float32 in [0, 1]."""
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``sources`` (2, 3, S, S) and ``reference`` (3, S, S) in [0, 1], and ``index``."""
         if not 0 <= index < self.length:
             raise IndexError(f"index must lie in 0..{self.length - 1}, got {index}")
         rng = np.random.default_rng((self.seed, index))
         reference = self._sharp_crop(rng)
         sources = _focused_pair(reference, rng)
         # The sources are averages of the crop; only rounding can leave its range.
-        return {"sources": sources.clamp(0, 1), "reference": reference}
+        return {"index": index, "sources": sources.clamp(0, 1), "reference": reference}
 
     def _sharp_crop(self, rng: np.random.Generator) -> Tensor:
         """A random crop, scaled and flipped; flat ones are drawn again a few times."""

@@ -23,6 +23,7 @@ class FusedFolder:
         name: What the method is called.
         folder: The folder.
         paths: The files by position of their sample in the data set, in that order.
+        ids: The names of these samples.
         missing: Samples without a fused image.
         surplus: Images that belong to no sample.
         jpegs: Those of ``paths`` that were compressed with JPEG.
@@ -31,6 +32,7 @@ class FusedFolder:
     name: str
     folder: Path
     paths: dict[int, Path]
+    ids: list[str]
     missing: list[str]
     surplus: list[str]
     jpegs: list[Path]
@@ -40,6 +42,9 @@ class FusedFolder:
         return {
             "folder": str(self.folder.resolve()),
             "images": len(self.paths),
+            "files": {
+                id_: path.name for id_, path in zip(self.ids, self.paths.values(), strict=True)
+            },
             "missing": self.missing,
             "surplus": self.surplus,
             "jpeg": [path.name for path in self.jpegs],
@@ -121,6 +126,7 @@ def _open(folder: Path, name: str, dataset: FusionDataset) -> FusedFolder:
         name=name,
         folder=folder,
         paths=paths,
+        ids=[dataset.ids[index] for index in paths],
         missing=[name for index, name in enumerate(dataset.ids) if index not in paths],
         surplus=[path.name for stem, path in files.items() if stem not in ids],
         jpegs=[path for path in paths.values() if _is_jpeg(path)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from torch.utils.data import Dataset
 
 from fusionlab.data.colour import to_rgb
 from fusionlab.data.files import is_image
-from fusionlab.data.images import check_images, image_size, read_image
 from fusionlab.data.image_cache import ImageCache
+from fusionlab.data.images import check_images, image_size, read_image
 from fusionlab.data.patches import patch_places
 from fusionlab.data.photographs import TRAINING_PHOTOGRAPHS, photograph
 from fusionlab.errors import InputError
@@ -25,10 +26,11 @@ _MSRS_NAME = re.compile(r"^\d+(?P<letter>[DN])$")
 _VISIBLE = ("vi", "vis", "visible")
 
 
-class IlluminationPatches(Dataset[tuple[Tensor, int]]):
+class IlluminationPatches(Dataset[dict[str, Any]]):
     """Square patches of images, each with its label.
 
     Args:
+        name: What the images are called in results.
         images: Groups of one (1, H, W) or (3, H, W) in [0, 1].
         sizes: Height and width of each.
         labels: 0 for day, 1 for night.
@@ -42,6 +44,7 @@ class IlluminationPatches(Dataset[tuple[Tensor, int]]):
 
     def __init__(
         self,
+        name: str,
         images: ImageCache,
         sizes: Sequence[tuple[int, int]],
         labels: Sequence[int],
@@ -49,27 +52,32 @@ class IlluminationPatches(Dataset[tuple[Tensor, int]]):
         stride: int,
         chosen: Sequence[int],
     ) -> None:
-        self.images, self.labels, self.side = images, labels, side
+        self.name, self.images, self.labels, self.side = name, images, labels, side
         self.places = [
             (index, top, left)
             for index in chosen
             for top, left in patch_places(sizes[index], side, stride)
         ]
-        for label, name in enumerate(LABELS):
+        for label, time in enumerate(LABELS):
             if not any(labels[index] == label for index, _, _ in self.places):
                 raise InputError(
-                    f"too few {name} images hold a patch of {side}x{side} (one must be held out); "
+                    f"too few {time} images hold a patch of {side}x{side} (one must be held out); "
                     "lower training.crop_size or add some"
                 )
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """A patch (3, S, S) in [0, 1] and its label."""
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``image`` (3, S, S) in [0, 1], its ``label`` and its ``index``."""
         place = self.places[index]
         (patch,) = self.images.cut(*place, self.side)
-        return to_rgb(patch), self.labels[place[0]]
+        return {"index": index, "image": to_rgb(patch), "label": self.labels[place[0]]}
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of its data: plain values."""
+        ids = ["-".join(map(str, place)) for place in self.places]
+        return {"name": self.name, "task": "vif", "source_names": ["vi"], "ids": ids}
 
 
 def open_illumination(
@@ -105,9 +113,10 @@ def open_illumination(
 
     images = ImageCache(read, sizes, channels=3)
     learnt, held_out = _split(labels, seed, root or "the built-in photographs")
+    name = "photographs" if root is None else Path(root).name
     return (
-        IlluminationPatches(images, sizes, labels, side, stride, learnt),
-        IlluminationPatches(images, sizes, labels, side, stride, held_out),
+        IlluminationPatches(name, images, sizes, labels, side, stride, learnt),
+        IlluminationPatches(name, images, sizes, labels, side, stride, held_out),
     )
 
 

@@ -1,10 +1,11 @@
-"""What networks learn from, other than synthetic crops: patches of pairs, and whole photographs."""
+"""Training data other than synthetic crops: patches of pairs, and resized photographs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import compress
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ def contrast(patch: Tensor) -> float:
     return float((high - low) / high) if high > 0 else 0.0
 
 
-class PairPatches(Dataset[dict[str, Tensor]]):
+class PairPatches(Dataset[dict[str, Any]]):
     """Square patches on a regular grid of all samples of a data set.
 
     Args:
@@ -71,10 +72,11 @@ class PairPatches(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """``sources`` (M, 1, S, S), luma, and ``rgb`` (M, 3, S, S), both in [0, 1]."""
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``sources`` (M, 1, S, S), luma, ``rgb`` (M, 3, S, S), both in [0, 1], and ``index``."""
         patches = self.images.cut(*self.places[index], self.side)
         return {
+            "index": index,
             "sources": torch.stack([to_luma(patch) for patch in patches]),
             "rgb": torch.stack([to_rgb(patch) for patch in patches]),
         }
@@ -93,7 +95,7 @@ class PairPatches(Dataset[dict[str, Tensor]]):
             )
 
 
-class ResizedPhotographs(Dataset[dict[str, Tensor]]):
+class ResizedPhotographs(Dataset[dict[str, Any]]):
     """Photographs, each resized to a square with the nearest neighbour, one source each.
 
     Args:
@@ -109,7 +111,8 @@ class ResizedPhotographs(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self.photographs)
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """``sources`` (1, C, S, S) in [0, 1]."""
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """``sources`` (1, C, S, S) in [0, 1], and ``index``."""
         image = self.prepare(self.photographs[index])
-        return {"sources": F.interpolate(image[None], (self.side, self.side), mode="nearest")}
+        resized = F.interpolate(image[None], (self.side, self.side), mode="nearest")
+        return {"index": index, "sources": resized}

@@ -130,19 +130,29 @@ def with_parameter_noise(network: FusionNetwork, level: float, seed: int) -> Fus
     return noisy
 
 
+def first_samples(dataset: FusionDataset, limit: int | None) -> FusionDataset:
+    """The first samples of a data set; all of them without a limit."""
+    if limit is None or limit >= len(dataset):
+        return dataset
+    return PartialDataset(dataset, range(limit))
+
+
 def conditions(settings: Conditions, dataset: FusionDataset) -> list[Condition]:
     """The conditions on a data set; one without a name if nothing is varied.
 
     Raises:
         InputError: If a subset is empty or a damaged source is not there.
     """
-    if settings.limit is not None:
-        dataset = PartialDataset(dataset, range(min(settings.limit, len(dataset))))
     if settings.parameter_noise:
         return list(_noisy(settings, dataset))
     if settings.corruption:
         clean = Condition("clean", "clean", "", 0, 0, dataset)
-        damaged = (found for one in settings.corruption for found in _damaged(one, dataset))
+        names = [one.name for one in settings.corruption]
+        damaged = (
+            found
+            for one in settings.corruption
+            for found in _damaged(one, dataset, with_source=names.count(one.name) > 1)
+        )
         return [clean, *damaged]
     if settings.subsets:
         return [
@@ -152,9 +162,13 @@ def conditions(settings: Conditions, dataset: FusionDataset) -> list[Condition]:
     return [Condition("", "", "", 0, 0, dataset)]
 
 
-def _damaged(corruption: Corruption, dataset: FusionDataset) -> Iterator[Condition]:
+def _damaged(
+    corruption: Corruption, dataset: FusionDataset, with_source: bool
+) -> Iterator[Condition]:
+    """The conditions of one damage; their names tell the source if others have the same damage."""
+    source = f" of {corruption.source or 'the first source'}" if with_source else ""
     for level in sorted(set(corruption.severities)):
-        name = f"{corruption.name} {level}"
+        name = f"{corruption.name} {level}{source}"
         damaged = CorruptedDataset(dataset, corruption, level)
         yield Condition(name, name, corruption.name, level, 0, damaged)
 

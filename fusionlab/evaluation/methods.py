@@ -13,10 +13,13 @@ from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.runs.folder import file_stem
 from fusionlab.runs.run import ALONE, Method
 from fusionlab.settings import TTD
 from fusionlab.settings import Method as MethodSettings
 from fusionlab.settings.ttd import label, varied
+
+RESERVED = ("sources", "rd")  # folders beside those of the methods
 
 
 @dataclass
@@ -136,7 +139,7 @@ def all_methods(
     """Every method of a run in the order of its tables: sources alone, folders, networks.
 
     Raises:
-        InputError: If two have one name.
+        InputError: If two have one name, or names that give one folder.
     """
     tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
     sources = dict.fromkeys(
@@ -145,10 +148,10 @@ def all_methods(
     found = [Method(name + ALONE, "source", source=name) for name in sources]
     found += [Method(one.name, "folder", facts={"folder": one.describe()}) for one in folders]
     found += [method for one in networks for method in one.describe(tasks)]
-    names = [method.name for method in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"two methods are called {name}; rename one")
+    folders_of = [file_stem(method.name).casefold() for method in found]
+    for method, folder in zip(found, folders_of, strict=True):
+        if folders_of.count(folder) > 1 or folder in RESERVED:
+            raise InputError(f"{method.name}: another method has that name; rename one")
     return found
 
 

@@ -9,17 +9,18 @@ Source: Cao et al., Test-Time Dynamic Image Fusion, NeurIPS 2024.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fusionlab.data.colour import to_luma
+from fusionlab.fusing import Picture
 from fusionlab.metrics.base import working_dtype
 from fusionlab.runs.run import THEOREM_COLUMNS
 from fusionlab.ttd import (
     Encoded,
-    TestTimeDynamicFusion,
     fusion_error,
     generalisation_bound,
     reconstruction_loss,
@@ -39,34 +40,40 @@ CONVENTION = (
 
 @torch.inference_mode()
 def theorem_rows(
-    dynamic: TestTimeDynamicFusion, encoded: Encoded, batch: dict[str, Any]
+    encoded: Encoded,
+    loss: str,
+    batch: dict[str, Any],
+    static: Sequence[Picture],
+    dynamic: Sequence[Picture],
 ) -> list[dict[str, list[float | None]]]:
     """The cells of ``theorem.csv`` of each image of a batch, by source.
 
     Components are decoded here where TTD compared the fused image.
 
     Args:
-        dynamic: TTD with calibrated settings.
         encoded: The batch, encoded.
-        batch: The same as samples.
+        loss: The loss ℓ, per pixel.
+        batch: The samples.
+        static: Their pictures without TTD.
+        dynamic: Their pictures with TTD.
     """
-    result = dynamic.fuse(encoded)
     components = encoded.components
-    losses = reconstruction_loss(components, encoded.sources, dynamic.pixel_loss)
+    losses = reconstruction_loss(components, encoded.sources, loss)
     kind = working_dtype(losses.device)
     rows = []
-    for k, names in enumerate(batch["source_names"]):
-        rd, own = result.rd[k : k + 1].to(kind), losses[k : k + 1].to(kind)
+    for k, (before, after) in enumerate(zip(static, dynamic, strict=True)):
+        assert after.rd is not None
+        rd, own = after.rd[None, :, None].to(kind), losses[k : k + 1].to(kind)
         cells = _bounds(rd, own)
         if "reference" in batch:
             truth = batch["reference"][k : k + 1].to(losses).div(255).to(kind)
-            images = _luma(torch.stack([encoded.static[k], result.fused[k]])).to(kind)
+            images = _luma(torch.stack([before.output, after.output])).to(kind)
             alone = _luma(components[k])[None].to(kind)
-            cells |= _to_truth(rd, alone, images, truth, dynamic.pixel_loss)
+            cells |= _to_truth(rd, alone, images, truth, loss)
         rows.append(
             {
                 name: [_cell(cells.get(column), m) for column in THEOREM_COLUMNS]
-                for m, name in enumerate(names)
+                for m, name in enumerate(after.source_names)
             }
         )
     return rows
@@ -80,7 +87,7 @@ def _bounds(rd: Tensor, losses: Tensor) -> dict[str, list[float]]:
         return holds.double().where(~bound.dynamic.isnan(), torch.nan).tolist()
 
     return {
-        "rd": bound.weights[0].tolist(),
+        "rd": bound.rd[0].tolist(),
         "loss": bound.losses[0].tolist(),
         "covariance": bound.covariances[0].tolist(),
         "covariance_sum": bound.covariances.sum(1).tolist(),

@@ -1,11 +1,14 @@
-"""Axes, images, maps and colour bars on a page; every measure in inches, from the top left."""
+"""Axes, images, maps and colour bars on a page, in inches from its top left; the page on disk."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +16,11 @@ from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
+from fusionlab.data.colour import to_levels
+from fusionlab.errors import InputError
+from fusionlab.runs.files import write_atomic
+
+DPI = 300
 PAGE_WIDTH = 7.16  # both columns of an IEEE page
 PAGE_HEIGHT = 9.0  # leaves a line for the caption
 GAP = 0.05
@@ -63,10 +71,10 @@ class Page:
         self.figure.text(x / PAGE_WIDTH, 1 - y / self.height, text, **style)
 
     def image(self, image: Tensor, left: float, top: float, width: float, height: float) -> Axes:
-        """An image, (1, H, W) or (3, H, W) in [0, 1]."""
+        """An image, (1, H, W) or (3, H, W): uint8, or floating point in [0, 1]."""
         axes = self._bare(left, top, width, height)
-        pixels = image.detach().cpu().clamp(0, 1).expand(3, -1, -1).permute(1, 2, 0).numpy()
-        axes.imshow(pixels, aspect="auto")
+        levels = image if image.dtype == torch.uint8 else to_levels(image)
+        axes.imshow(levels.cpu().expand(3, -1, -1).permute(1, 2, 0).numpy(), aspect="auto")
         return axes
 
     def map(
@@ -78,7 +86,7 @@ class Page:
     ) -> AxesImage:
         """A map (H, W) in the colours of a Matplotlib colour map; by default one of RD."""
         axes = self._bare(*place)
-        pixels = values.detach().cpu().float().numpy()
+        pixels = values.cpu().float().numpy()
         return axes.imshow(pixels, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
 
     def bar(
@@ -153,5 +161,35 @@ def shorten(text: str, width: float) -> str:
 
 def limit(values: Tensor) -> float:
     """End of a colour scale: all but the largest 0.1 % lie within it; 1 if everything is 0."""
-    sizes = values.detach().cpu().abs().float().numpy()
+    sizes = values.cpu().abs().float().numpy()
     return float(np.quantile(sizes, 0.999)) or float(sizes.max()) or 1.0
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem.pdf`` (text as text) and ``stem.png`` (300 dpi).
+
+    Raises:
+        InputError: If they cannot be written.
+    """
+    paths = []
+    with rc_context(STYLE):
+        for kind in ("pdf", "png"):
+            buffer = io.BytesIO()
+            dated = {"CreationDate": None} if kind == "pdf" else {}  # else no two are the same
+            figure.savefig(buffer, format=kind, dpi=DPI, metadata=dated)
+            paths.append(write(stem, kind, buffer.getvalue()))
+    return paths
+
+
+def write(stem: Path, kind: str, content: bytes) -> Path:
+    """Write a file beside the figure.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    path = stem.with_name(f"{stem.name}.{kind}")
+    try:
+        write_atomic(path, content)
+    except OSError as reason:
+        raise InputError(f"{path} cannot be written ({reason.strerror}); set output") from None
+    return path

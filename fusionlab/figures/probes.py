@@ -13,18 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fusionlab.data.corruptions import corrupt
 from fusionlab.errors import InputError
-from fusionlab.figures.corruptions import SEVERITIES, corrupt
-from fusionlab.report.statistics import compare
-from fusionlab.ttd import TestTimeDynamicFusion
+from fusionlab.figures.samples import Fuse
+from fusionlab.runs.statistics import mean_interval
+from fusionlab.settings.bench import SEVERITIES
 
-
-@torch.no_grad()
-def dominability(dynamic: TestTimeDynamicFusion, sources: Tensor) -> Tensor:
-    """RD of one sample, as an evaluation computes it: (M, C, H, W) in [0, 1] to (M, H, W)."""
-    if dynamic.network.luma_thrice:
-        sources = sources.expand(-1, 3, -1, -1)
-    return dynamic(sources[None]).weights[0, :, 0]
+Images = dict[str, Tensor]
+"""Sources of one sample by their names, each (1, H, W) or (3, H, W) in [0, 1]."""
+WITH_NONE = (0, *SEVERITIES)
 
 
 @dataclass(frozen=True)
@@ -85,22 +82,27 @@ class Masked:
         return self.box.of(self.before).mean().item(), self.box.of(self.after).mean().item()
 
 
-def masked_dominability(
-    dynamic: TestTimeDynamicFusion, sources: Tensor, source: int, box: Box, value: float = 0.0
-) -> Masked:
+def rd_of(fuse: Fuse, images: Images, source: str) -> Tensor:
+    """RD of one source, (H, W)."""
+    picture = fuse(images)
+    assert picture.rd is not None
+    return picture.rd[picture.source_names.index(source)].cpu()
+
+
+def masked_rd(fuse: Fuse, images: Images, source: str, box: Box, value: float = 0.0) -> Masked:
     """RD of a source before and after a region of it is masked (the paper's Figure 6).
 
     Args:
-        dynamic: A network with test-time dynamic fusion.
-        sources: One sample, (M, C, H, W) in [0, 1].
-        source: Index of the source.
+        fuse: How samples are fused.
+        images: One sample.
+        source: Name of the source.
         box: The region.
         value: What the region is filled with, in [0, 1].
     """
-    masked = sources.clone()
-    box.of(masked[source]).fill_(value)
-    before, after = (dominability(dynamic, images)[source] for images in (sources, masked))
-    return Masked(box, masked[source], before, after)
+    masked = images[source].clone()
+    box.of(masked).fill_(value)
+    before = rd_of(fuse, images, source)
+    return Masked(box, masked, before, rd_of(fuse, {**images, source: masked}, source))
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Curve:
         per_image: Mean RD of the source over the pixels, (N, S).
     """
 
-    severities: tuple[float, ...]
+    severities: tuple[int, ...]
     per_image: np.ndarray
 
     def band(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -120,53 +122,57 @@ class Curve:
 
         The ends are NaN for fewer than two images.
         """
-        columns = [compare(np.zeros_like(values), values, True) for values in self.per_image.T]
-        mean, low, high = np.array([(one.mean, one.low, one.high) for one in columns]).T
-        return mean, low, high
+        several = len(self.per_image) > 1
+        ends = [mean_interval(one) if several else (np.nan, np.nan) for one in self.per_image.T]
+        low, high = np.array(ends).T
+        return self.per_image.mean(0), low, high
 
 
-def dominability_under(
-    dynamic: TestTimeDynamicFusion,
-    samples: Iterable[tuple[Tensor, int]],
+def rd_under(
+    fuse: Fuse,
+    samples: Iterable[tuple[Images, str, int]],
     corruption: str = "contrast",
-    severities: Sequence[float] = SEVERITIES,
+    severities: Sequence[int] = WITH_NONE,
 ) -> Curve:
     """Mean RD of a source that is corrupted more and more (the paper's Figure 7).
 
     Args:
-        dynamic: A network with test-time dynamic fusion.
-        samples: Sources, (M, C, H, W) in [0, 1], and the index of the one that is corrupted.
-        corruption: See :func:`~fusionlab.figures.corruptions.corrupt`.
+        fuse: How samples are fused.
+        samples: Samples with the name of the source that is corrupted and the seed of its noise.
+        corruption: See :func:`~fusionlab.data.corruptions.corrupt`.
         severities: From 0 to 5.
     """
     per_image = [
         [
-            corrupted_dominability(dynamic, sources, source, corruption, severity)[1].mean().item()
+            corrupted_rd(fuse, images, source, corruption, severity, seed)[1].mean().item()
             for severity in severities
         ]
-        for sources, source in samples
+        for images, source, seed in samples
     ]
     return Curve(tuple(severities), np.array(per_image).reshape(-1, len(severities)))
 
 
-def corrupted_dominability(
-    dynamic: TestTimeDynamicFusion, sources: Tensor, source: int, corruption: str, severity: float
+def corrupted_rd(
+    fuse: Fuse, images: Images, source: str, corruption: str, severity: int, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
     """The corrupted source (C, H, W) and its RD (H, W)."""
-    corrupted = sources.clone()
-    corrupted[source] = corrupt(sources[source], corruption, severity)
-    return corrupted[source], dominability(dynamic, corrupted)[source]
+    corrupted = corrupt(images[source], corruption, severity, seed)
+    return corrupted, rd_of(fuse, {**images, source: corrupted}, source)
 
 
-def dominability_over_time(dynamic: TestTimeDynamicFusion, frames: Iterable[Tensor]) -> np.ndarray:
+def rd_over_time(fuse: Fuse, frames: Iterable[Images]) -> np.ndarray:
     """Mean RD of each source in each frame (the paper's Figure 8).
 
     Args:
-        dynamic: A network with test-time dynamic fusion.
-        frames: T times (M, C, H, W) in [0, 1], with the same M.
+        fuse: How samples are fused.
+        frames: T samples with the same M sources.
 
     Returns:
-        (T, M); sums to 1 over M unless the normalization is none or peak.
+        (T, M); sums to 1 over M.
     """
-    means = [dominability(dynamic, frame).double().mean((-2, -1)) for frame in frames]
+    means = []
+    for frame in frames:
+        picture = fuse(frame)
+        assert picture.rd is not None
+        means.append(picture.rd.double().mean((-2, -1)))
     return torch.stack(means).cpu().numpy()

@@ -2,93 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from fusionlab.data.batches import collate
 from fusionlab.data.colour import to_luma
-from fusionlab.data.dataset import FolderDataset, FusionDataset, settle_colour
+from fusionlab.data.dataset import FolderDataset, FusionDataset, open_data
 from fusionlab.data.layouts import Listing, task_of
 from fusionlab.data.layouts.listing import Sample
 from fusionlab.errors import InputError
-from fusionlab.networks import FusionNetwork
-from fusionlab.programs.inputs import open_datasets
-from fusionlab.settings import Data
-from fusionlab.training.module import FusionModule
+from fusionlab.fusing import Fuser, Picture, stretched
+from fusionlab.settings import TTD, Data
+
+Fuse = Callable[[dict[str, Any]], Picture]
+"""Fuses a sample dynamically; or images by the names of their sources."""
 
 
 @dataclass(frozen=True)
 class FusedSample:
-    """One sample, fused statically and dynamically; images are (1 or 3, H, W) in [0, 1].
+    """One sample, fused statically and dynamically.
 
     Args:
         id: Its name.
         task: Its task.
-        source_names: Names of the M sources.
-        sources: As a viewer sees them.
+        sources: As a viewer sees them, (1, H, W) or (3, H, W) in [0, 1].
         compare: What the losses compare with each source, as in the settings of TTD.
         components: What is compared with each source, clamped; luma, or RGB if the network fuses
             that.
-        losses: Reconstruction losses, (M, H, W), ≥ 0.
-        weights: Relative Dominability, (M, H, W).
         static: Fused by the static rule.
         ttd: Fused dynamically.
+        difference: TTD minus static, (H, W): luma, in grey levels of 255, not rounded.
     """
 
     id: str
     task: str
-    source_names: tuple[str, ...]
     sources: list[Tensor]
     compare: str
     components: list[Tensor]
-    losses: Tensor
-    weights: Tensor
-    static: Tensor
-    ttd: Tensor
+    static: Picture
+    ttd: Picture
+    difference: Tensor
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the M sources."""
+        return self.ttd.source_names
+
+    @property
+    def rd(self) -> Tensor:
+        """Relative Dominability, (M, H, W)."""
+        assert self.ttd.rd is not None
+        return self.ttd.rd
+
+    @property
+    def losses(self) -> Tensor:
+        """Reconstruction losses, (M, H, W), ≥ 0."""
+        assert self.ttd.losses is not None
+        return self.ttd.losses
 
 
-@torch.no_grad()
-def fuse_sample(module: FusionModule, dataset: FusionDataset, index: int) -> FusedSample:
-    """Fuse a sample as an evaluation does.
+@dataclass(frozen=True)
+class Fusion:
+    """A network on a data set.
 
     Args:
-        module: With settings of test-time dynamic fusion.
-        dataset: Where the sample is.
-        index: Which one it is.
+        fuser: The network.
+        dataset: The data set.
+        ttd: Settings of TTD, calibrated on it.
     """
-    batch = collate([dataset[index]])
-    assert module.dynamic_options is not None
-    in_rgb = batch["sources"].shape[2] == 3
-    images, _, dynamic = module.fuse(batch)
-    fused = {row: module.viewable(image, batch)[0] for row, image in images.items()}
-    components = [component.clamp(0, 1) for component in dynamic.components[0]]
-    return FusedSample(
-        dataset.ids[index],
-        dataset.task,
-        dataset.source_names[index],
-        dataset.seen(index),
-        module.dynamic_options["compare"],
-        components if in_rgb else [to_luma(component) for component in components],
-        dynamic.losses[0, :, 0],
-        dynamic.weights[0, :, 0],
-        **fused,
-    )
+
+    fuser: Fuser
+    dataset: FusionDataset
+    ttd: TTD
+
+    @property
+    def fuse(self) -> Fuse:
+        """How samples are fused dynamically."""
+        return partial(self.fuser, ttd=self.ttd)
+
+    def images(self, index: int) -> dict[str, Tensor]:
+        """The sources of a sample as they were read, by their names."""
+        images, _ = self.dataset.images(index)
+        return dict(zip(self.dataset.source_names[index], images, strict=True))
+
+    def sample(self, index: int) -> FusedSample:
+        """A sample, fused as an evaluation does."""
+        content = self.dataset[index]
+        static, ttd = self.fuser(content), self.fuse(content)
+        assert ttd.components is not None
+        components = [component.clamp(0, 1) for component in ttd.components]
+        if self.fuser.colour == "luma":
+            components = [to_luma(component) for component in components]
+        return FusedSample(
+            self.dataset.ids[index],
+            self.dataset.task,
+            self.dataset.coloured(index),
+            str(self.ttd.compare),
+            components,
+            static,
+            ttd,
+            255 * (self._luma(ttd) - self._luma(static)),
+        )
+
+    def _luma(self, picture: Picture) -> Tensor:
+        """What a viewer sees in a grey picture, (H, W) in [0, 1], not rounded."""
+        output = picture.output[None]
+        shown = stretched(output) if self.fuser.stretch else output
+        return to_luma(shown[0].clamp(0, 1))[0]
 
 
-def open_samples(
-    settings: Data, network: FusionNetwork, files: Sequence[str] = ()
-) -> list[FusionDataset]:
+def open_samples(settings: Data, files: Sequence[str] = ()) -> list[FusionDataset]:
     """The data of the config, or one sample of single files.
 
     Raises:
         InputError: If they cannot be used.
     """
     if not files:
-        return open_datasets(settings, network)
+        return open_data(settings)
     if settings.root is not None:
         raise InputError(f"files and data.root {settings.root} are two answers; give one")
     paths = [Path(file) for file in files]
@@ -99,9 +133,8 @@ def open_samples(
             f"the files are called {', '.join(names)}, which does not tell the task; "
             "set data.task to vif, mif, mef or mff"
         )
-    colour = settle_colour(settings.colour, task, network.rgb_tasks, network.channels)
     sample = Sample(paths[0].stem, dict(zip(names, paths, strict=True)))
-    return [FolderDataset(Listing(paths[0].parent, "files", [sample]), task, colour)]
+    return [FolderDataset(Listing(paths[0].parent, "files", [sample]), task)]
 
 
 def _names(paths: list[Path]) -> list[str]:
@@ -128,18 +161,18 @@ def find_sample(datasets: Sequence[FusionDataset], id_: str | None) -> tuple[Fus
     raise InputError(f"no sample {id_}; there are {', '.join(known[:8])}{more}")
 
 
-def find_source(dataset: FusionDataset, index: int, name: str | None) -> int:
-    """Index of the source of that name, in any case; 0 if none is asked for.
+def find_source(dataset: FusionDataset, index: int, name: str | None) -> str:
+    """The source of that name, in any case; the first if none is asked for.
 
     Raises:
         InputError: If the sample lacks it.
     """
     names = dataset.source_names[index]
     if name is None:
-        return 0
-    folded = [other.casefold() for other in names]
-    if name.casefold() not in folded:
-        raise InputError(
-            f"{dataset.ids[index]} has no source {name}; set source to one of {', '.join(names)}"
-        )
-    return folded.index(name.casefold())
+        return names[0]
+    for other in names:
+        if other.casefold() == name.casefold():
+            return other
+    raise InputError(
+        f"{dataset.ids[index]} has no source {name}; set source to one of {', '.join(names)}"
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionlab.fuse.decoding import pyav
+from fusionlab.fuse.video import pyav
 
 WRITTEN = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 CRF = "18"  # H.264's quality; compression is hardly visible at this one

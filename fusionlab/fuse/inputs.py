@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from fusionlab.data.dataset import FolderDataset, FusionDataset
 from fusionlab.data.images import image_size
@@ -11,9 +12,7 @@ from fusionlab.data.layouts import KNOWN_SOURCES, Listing, Sample, task_of
 from fusionlab.data.layouts.subfolders import find_subfolders
 from fusionlab.data.layouts.suffixes import parts
 from fusionlab.errors import InputError
-from fusionlab.fuse.decoding import is_video
-from fusionlab.fuse.video import VideoDataset
-from fusionlab.networks import FusionNetwork
+from fusionlab.fuse.video import VideoDataset, is_video
 
 
 def kind_of(paths: Sequence[Path]) -> str:
@@ -64,30 +63,27 @@ def named_sources(
     return (named if given is not None else _in_known_order(named)), task
 
 
-def open_dataset(
-    kind: str, sources: dict[str, Path], task: str, colour: str
-) -> tuple[FusionDataset, list[str]]:
+def open_dataset(kind: str, sources: dict[str, Path], task: str) -> tuple[FusionDataset, list[str]]:
     """The samples to fuse, and why others of a folder cannot be.
 
     Args:
         kind: See :func:`kind_of`.
         sources: Images, folders or videos, by the names of the sources.
         task: The task.
-        colour: ``luma`` or ``rgb``.
 
     Raises:
         InputError: If images of a sample differ in size, one lacks a partner, or nothing is
             readable.
     """
     if kind == "videos":
-        return VideoDataset(sources, task, colour), []
+        return VideoDataset(sources, task), []
     first = next(iter(sources.values()))
     samples = [Sample(first.stem, sources)] if kind == "images" else _match(sources)
     faults = {sample.id: _fault(sample) for sample in samples}
     readable = [sample for sample in samples if faults[sample.id] is None]
     if not readable:
         raise InputError(next(iter(faults.values())))
-    dataset = FolderDataset(Listing(first.parent, kind, readable), task, colour)
+    dataset = FolderDataset(Listing(first.parent, kind, readable), task)
     if kind == "images":
         dataset.check_files()  # of folders, a broken one costs its own sample only
     return dataset, [fault for fault in faults.values() if fault is not None]
@@ -103,18 +99,14 @@ def _fault(sample: Sample) -> str | None:
     return None
 
 
-def check_smallest(dataset: FusionDataset, network: FusionNetwork) -> None:
-    """Refuse what is too small for a network.
-
-    Raises:
-        InputError: Naming the first sample that is.
-    """
-    for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
-        if min(height, width) < network.smallest:
-            raise InputError(
-                f"{name} is {width}x{height}; {network.name} fuses {network.smallest}x"
-                f"{network.smallest} pixels or more"
-            )
+def readable_samples(dataset: FusionDataset) -> Iterator[dict[str, Any]]:
+    """The samples of a folder without those whose files are broken."""
+    for index in range(len(dataset)):
+        try:
+            sample = dataset[index]
+        except InputError:
+            continue  # it is named when its turn to be fused comes
+        yield sample
 
 
 def files_of(dataset: FusionDataset) -> list[Path]:

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import WRITTEN
-from fusionlab.fuse.fusing import Fused
-from fusionlab.report.images import FORMATS, write_arrays, write_image, write_weight_map
+from fusionlab.fusing import Picture
+from fusionlab.runs.files import FORMATS, write_picture, write_rd_arrays, write_rd_map
 
 
 @dataclass(frozen=True)
@@ -104,27 +102,20 @@ def check_targets(targets: Sequence[Target], sources: Iterable[Path], overwrite:
         seen.add(path)
 
 
-def write(target: Target, fused: Fused) -> None:
+def write(target: Target, picture: Picture) -> None:
     """Write the files of a sample.
 
     Raises:
         InputError: If one cannot be written.
     """
     try:
-        write_image(target.fused, fused.image)
-        if not target.maps:
+        write_picture(target.fused, picture.fused)
+        if picture.rd is None or picture.losses is None:
             return
-        assert fused.weights is not None
-        assert fused.losses is not None
-        for path, weights in zip(target.maps.values(), fused.weights, strict=True):
-            write_weight_map(path, weights)
+        for name, path in target.maps.items():
+            write_rd_map(path, picture.rd[picture.source_names.index(name)])
         if target.arrays is not None:
-            arrays = {
-                "weights": fused.weights.cpu().numpy(),
-                "losses": fused.losses.cpu().numpy(),
-                "source_names": np.array(list(target.maps)),
-            }
-            write_arrays(target.arrays, arrays)
+            write_rd_arrays(target.arrays, picture.rd, picture.losses, picture.source_names)
     except OSError as reason:
         raise InputError(
             f"cannot write the results of {target.fused} ({reason.strerror}); choose another place"

@@ -1,4 +1,4 @@
-"""The program behind ``python -m fusionlab.fuse``."""
+"""The program behind ``fusionlab fuse``."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ from pathlib import Path
 
 import numpy as np
 from jsonargparse import Namespace
-from lightning.fabric import Fabric
 
+from fusionlab.console import ProgressBar, note
 from fusionlab.data.colour import to_levels
-from fusionlab.data.dataset import FusionDataset, settle_colour
+from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import VideoWriter
-from fusionlab.fuse.fusing import Fused, fuse_sample
 from fusionlab.fuse.inputs import (
-    check_smallest,
     files_of,
     kind_of,
     named_sources,
     open_dataset,
+    readable_samples,
 )
 from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, targets_of, write
 from fusionlab.fuse.video import VideoDataset
-from fusionlab.networks import FusionNetwork, create_network
+from fusionlab.fusing import Fuser, Picture, best_device, check_samples
+from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.notes import note
-from fusionlab.programs.inputs import check_source_counts
-from fusionlab.programs.progress import ProgressBar
-from fusionlab.report.images import viridis
-from fusionlab.training.module import FusionModule
+from fusionlab.runs.files import viridis
+from fusionlab.settings import TTD
 
 
 def fuse(settings: Namespace) -> bool:
@@ -44,61 +41,64 @@ def fuse(settings: Namespace) -> bool:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
-    kind, output = kind_of(_paths(settings)), Path(settings.output)
+    ttd = None if settings.ttd is None else settings.ttd.single()
+    if settings.rd_dir is not None and ttd is None:
+        raise InputError("--rd-dir takes the maps of test-time dynamic fusion; add --ttd")
+    paths, output = [Path(path) for path in settings.inputs], Path(settings.output)
+    kind = kind_of(paths)
     check_output(kind, output)
-    network, dataset, faults = _open(settings, kind)
+    fuser, dataset, faults = _open(settings, kind, paths)
     rd_dir = Path(settings.rd_dir) if settings.rd_dir is not None else None
     targets = targets_of(kind, output, dataset.ids, dataset.source_names[0], rd_dir)
-    check_targets(targets, [*files_of(dataset), *_paths(settings)], settings.overwrite)
-    module = FusionModule(network, ttd=settings.ttd, stretch=settings.network.stretch).eval()
-    module.to(Fabric(devices=1).device)  # the one that an evaluation takes
-    for line in _notes(dataset, module, output):
+    check_targets(targets, [*files_of(dataset), *paths], settings.overwrite)
+    for line in _notes(dataset, fuser, ttd, output):
         note(line)
+    if ttd is not None:
+        ttd = fuser.calibrate(readable_samples(dataset) if kind == "folders" else dataset, ttd)
     unit = "frames" if kind == "videos" else "images"
-    hidden = settings.quiet or len(dataset) == 1
-    with ProgressBar("Fusing", len(dataset), unit, hidden) as bar:
+    with ProgressBar("Fusing", len(dataset), unit, hidden=len(dataset) == 1) as bar:
         if isinstance(dataset, VideoDataset):
-            complete = _fuse_video(module, dataset, targets[0], bar)
+            complete = _fuse_video(fuser, ttd, dataset, targets[0], bar)
         else:
-            complete = _fuse_images(module, dataset, targets, faults, bar)
+            complete = _fuse_images(fuser, ttd, dataset, targets, faults, bar)
     print(output)
     return complete
 
 
-def _paths(settings: Namespace) -> list[Path]:
-    return [Path(path) for path in settings.inputs]
+def video_frames(picture: Picture, with_maps: bool) -> list[np.ndarray]:
+    """What the videos get of one picture, (H, W, 3) uint8: itself, and RD of its sources."""
+    frames = [picture.fused.permute(1, 2, 0).cpu().numpy()]
+    if with_maps and picture.rd is not None:
+        frames += [viridis()[levels] for levels in to_levels(picture.rd).cpu().numpy()]
+    return frames
 
 
-def _open(settings: Namespace, kind: str) -> tuple[FusionNetwork, FusionDataset, list[str]]:
-    """The network and the samples, with everything checked that can be before fusing.
+def _open(
+    settings: Namespace, kind: str, paths: list[Path]
+) -> tuple[Fuser, FusionDataset, list[str]]:
+    """What fuses and the samples, with everything checked that can be before fusing.
 
     Besides, why samples of a folder are left out.
     """
-    if settings.rd_dir is not None and settings.ttd is None:
-        raise InputError("--rd-dir takes the maps of test-time dynamic fusion; add --ttd")
-    sources, task = named_sources(_paths(settings), settings.sources, settings.task)
+    sources, task = named_sources(paths, settings.sources, settings.task)
     group = settings.network
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
-    try:
-        colour = settle_colour(settings.colour, task, network.rgb_tasks, network.channels)
-    except InputError as fault:
-        raise InputError(str(fault).replace("data.colour", "colour")) from None
-    dataset, faults = open_dataset(kind, sources, task, colour)
-    check_source_counts([dataset], network)
-    check_smallest(dataset, network)
-    return network, dataset, faults
+    fuser = Fuser(network.to(best_device()), task, settings.colour, group.stretch)
+    dataset, faults = open_dataset(kind, sources, task)
+    check_samples(network, dataset)
+    return fuser, dataset, faults
 
 
-def _notes(dataset: FusionDataset, module: FusionModule, output: Path) -> list[str]:
+def _notes(dataset: FusionDataset, fuser: Fuser, ttd: TTD | None, output: Path) -> list[str]:
     """What is done and how it was understood, in lines for the user."""
-    names, network = dataset.source_names[0], module.network.name
-    ttd = "" if module.dynamic_options is None else "+TTD"
-    made = f"{dataset.task}: {', '.join(names)}; {network}{ttd}, {dataset.colour}"
+    names, name = ", ".join(dataset.source_names[0]), fuser.network.name
+    made = f"{dataset.task}: {names}; {name}{'' if ttd is None else '+TTD'}, {fuser.colour}"
     return [made, *notes(output), *(dataset.notes() if isinstance(dataset, VideoDataset) else [])]
 
 
 def _fuse_images(
-    module: FusionModule,
+    fuser: Fuser,
+    ttd: TTD | None,
     dataset: FusionDataset,
     targets: list[Target],
     faults: list[str],
@@ -110,14 +110,14 @@ def _fuse_images(
         bar.say(f"not fused: {line}")
     for index, target in enumerate(targets):
         try:
-            fused = fuse_sample(module, dataset[index])
+            picture = fuser(dataset[index], ttd)
         except InputError as fault:
             if whole == 1:
                 raise
             bar.say(f"not fused: {fault}")
             failed += 1
         else:
-            write(target, fused)
+            write(target, picture)
         bar.advance()
     if failed:
         bar.say(f"{failed} of {whole} samples not fused, the others are written")
@@ -125,17 +125,17 @@ def _fuse_images(
 
 
 def _fuse_video(
-    module: FusionModule, dataset: VideoDataset, target: Target, bar: ProgressBar
+    fuser: Fuser, ttd: TTD | None, dataset: VideoDataset, target: Target, bar: ProgressBar
 ) -> bool:
     """Frame by frame; the frames before one that cannot be fused are kept."""
     paths, count = [target.fused, *target.maps.values()], 0
     try:
         with ExitStack() as stack:
             writers = [stack.enter_context(VideoWriter(path, dataset.rate)) for path in paths]
-            for sample in dataset.samples():
-                pictures = _pictures(fuse_sample(module, sample), with_maps=bool(target.maps))
-                for writer, picture in zip(writers, pictures, strict=True):
-                    writer.write(picture)
+            for index in range(len(dataset)):
+                frames = video_frames(fuser(dataset[index], ttd), with_maps=bool(target.maps))
+                for writer, frame in zip(writers, frames, strict=True):
+                    writer.write(frame)
                 count += 1
                 bar.advance()
     except OSError as reason:
@@ -148,9 +148,5 @@ def _fuse_video(
     return True
 
 
-def _pictures(fused: Fused, with_maps: bool) -> list[np.ndarray]:
-    """The fused image, and perhaps the maps of its sources, as (H, W, 3) uint8."""
-    pictures = [to_levels(fused.image).permute(1, 2, 0).cpu().numpy()]
-    if with_maps and fused.weights is not None:
-        pictures += [viridis()[levels] for levels in to_levels(fused.weights).cpu().numpy()]
-    return pictures
+if __name__ == "__main__":
+    raise SystemExit("run fusionlab fuse")

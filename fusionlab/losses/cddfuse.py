@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.losses.base import Material, Objective, ParameterGroup
+from fusionlab.losses.base import Kind, Objective, ParameterGroup, Reconstruction, Step
 from fusionlab.losses.sobel import sobel_magnitude
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.cddfuse import CDDFuse
@@ -48,9 +48,10 @@ class CDDFuseObjective(Objective):
         decomposition_epochs: Epochs of the first phase; 0 leaves it out.
     """
 
-    material: ClassVar[Material] = "pairs"
+    learns_from: ClassVar[Kind | None] = "pairs"
+    trains: ClassVar[type[FusionNetwork]] = CDDFuse
     unused_parameters: ClassVar[bool] = True
-    reconstruction: ClassVar = staticmethod(cddfuse_reconstruction)
+    reconstruction: ClassVar[Reconstruction | None] = staticmethod(cddfuse_reconstruction)
 
     def __init__(self, decomposition_epochs: int = 40) -> None:
         super().__init__()
@@ -62,7 +63,7 @@ class CDDFuseObjective(Objective):
         self.decomposition_epochs = decomposition_epochs
 
     def forward(
-        self, network: FusionNetwork, batch: dict[str, Any], epoch: int
+        self, network: FusionNetwork, batch: dict[str, Any], step: Step
     ) -> dict[str, Tensor]:
         """Terms of a batch with ``sources`` (B, 2, 1, H, W).
 
@@ -77,7 +78,7 @@ class CDDFuseObjective(Objective):
                 "give a training.root that holds two"
             )
         base, detail = network.encode(sources)
-        decomposing = epoch < self.decomposition_epochs
+        decomposing = step.epoch < self.decomposition_epochs
         if decomposing:
             images = reconstruct(network, base, detail, sources)
         else:

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.losses.base import Material, Objective
+from fusionlab.losses.base import Kind, Objective, Reconstruction, Step
 from fusionlab.networks.base import FusionNetwork
 
 GREY_LEVELS = 255.0
@@ -55,9 +55,9 @@ class DenseFuseObjective(Objective):
         as_published: With the three quirks of the authors' code.
     """
 
-    material: ClassVar[Material] = "photographs"
+    learns_from: ClassVar[Kind | None] = "photographs"
     smallest_crop: ClassVar[int] = SMALLEST
-    reconstruction: ClassVar = staticmethod(densefuse_reconstruction)
+    reconstruction: ClassVar[Reconstruction | None] = staticmethod(densefuse_reconstruction)
 
     def __init__(self, ssim_weight: float = SSIM_WEIGHT, as_published: bool = False) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class DenseFuseObjective(Objective):
         self.as_published = as_published
 
     def forward(
-        self, network: FusionNetwork, batch: dict[str, Any], epoch: int
+        self, network: FusionNetwork, batch: dict[str, Any], step: Step
     ) -> dict[str, Tensor]:
         """Terms of a batch with ``sources`` (B, 1, C, H, W)."""
         photographs: Tensor = batch["sources"]
@@ -107,13 +107,13 @@ def ms_ssim(x: Tensor, y: Tensor, as_published: bool = False) -> Tensor:
         A scalar in [0, 1]; 1 for equal images.
 
     Raises:
-        ValueError: If the images are too small.
+        InputError: If the images are too small.
 
     Source: Wang et al., Asilomar 2003; https://github.com/jorge-pessoa/pytorch-msssim.
     """
     if min(x.shape[2:]) < SMALLEST:
         got = tuple(x.shape[2:])
-        raise ValueError(f"MS-SSIM needs images of at least {SMALLEST} pixels a side, got {got}")
+        raise InputError(f"MS-SSIM needs images of at least {SMALLEST} pixels a side, got {got}")
     factors = []
     for weight in SCALE_WEIGHTS:
         dim = as_published and x.max() <= 128

@@ -12,17 +12,17 @@ from typing import Any, ClassVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from fusionlab.losses.base import Material, Objective
+from fusionlab.losses.base import Kind, Objective, Step
 from fusionlab.networks.base import FusionNetwork
 
 
 class IFCNNObjective(Objective):
     """Mean squared error between the fused image and the sharp one."""
 
-    material: ClassVar[Material] = "multi_focus"
+    learns_from: ClassVar[Kind | None] = "multi_focus"
 
     def forward(
-        self, network: FusionNetwork, batch: dict[str, Any], epoch: int
+        self, network: FusionNetwork, batch: dict[str, Any], step: Step
     ) -> dict[str, Tensor]:
         """Terms of a batch with ``sources`` (B, M, C, H, W) and ``reference`` (B, C, H, W)."""
         return {"mse": F.mse_loss(network(batch["sources"]), batch["reference"])}

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.losses.base import Material, Objective
+from fusionlab.losses.base import Kind, Objective, Step
 from fusionlab.losses.sobel import sobel_magnitude
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.checkpoints import read_checkpoint
@@ -25,7 +25,7 @@ from fusionlab.networks.downloads import download, is_address
 from fusionlab.networks.piafusion import IlluminationClassifier
 
 REMEDY = (
-    "train one with `python train.py --config configs/piafusion_illumination.yaml`, then give it "
+    "train one with `fusionlab train --config piafusion_illumination`, then give it "
     "with `--training.options.classifier FILE` (the authors' best_cls.pth loads too)"
 )
 
@@ -38,7 +38,7 @@ class PIAFusionObjective(Objective):
             ``best_cls.pth``. It weighs the sources and does not learn.
     """
 
-    material: ClassVar[Material] = "pairs"
+    learns_from: ClassVar[Kind | None] = "pairs"
     smallest_crop: ClassVar[int] = 16  # the classifier's
 
     def __init__(self, classifier: str | None = None) -> None:
@@ -54,7 +54,7 @@ class PIAFusionObjective(Objective):
         return self
 
     def forward(
-        self, network: FusionNetwork, batch: dict[str, Any], epoch: int
+        self, network: FusionNetwork, batch: dict[str, Any], step: Step
     ) -> dict[str, Tensor]:
         """Terms of a batch with ``sources`` (B, 2, 1, H, W) and ``rgb`` (B, 2, 3, H, W).
 
@@ -93,7 +93,8 @@ def load_classifier(path: str | Path) -> IlluminationClassifier:
     if not isinstance(path, str | Path) or not Path(path).is_file():
         raise InputError(f"training.options.classifier: there is no file {path}; {REMEDY}")
     state = read_checkpoint(path).state
-    classifier = IlluminationClassifier()
+    with torch.device("meta"):  # draws no random numbers
+        classifier = IlluminationClassifier()
     expected = {key: value.shape for key, value in classifier.state_dict().items()}
     found = {key: value.shape for key, value in state.items()}
     faults = sorted(k for k in expected | found if expected.get(k) != found.get(k))
@@ -102,5 +103,5 @@ def load_classifier(path: str | Path) -> IlluminationClassifier:
             f"{path} holds no illumination classifier ({faults[0]} is missing, surplus or of "
             f"another shape); {REMEDY}"
         )
-    classifier.load_state_dict(state)
+    classifier.load_state_dict({key: value.float() for key, value in state.items()}, assign=True)
     return classifier.eval().requires_grad_(False)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -74,10 +75,43 @@ def pixel_mean(values: Tensor) -> Tensor:
     return values.mean(dim=-1).mean(dim=-1)
 
 
+class _Root(torch.autograd.Function):
+    """Square root, correctly rounded on every kind of CPU; its gradient at 0 is 0."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        """PyTorch's own is MKL's on a CPU, which may err in the last bit."""
+        if values.device.type == "cpu":
+            with np.errstate(invalid="ignore"):
+                roots = torch.as_tensor(np.sqrt(values.detach().numpy()))
+        else:
+            roots = values.sqrt()
+        context.save_for_backward(roots)
+        return roots
+
+    @staticmethod
+    def backward(context: Any, slopes: Tensor) -> Tensor:  # type: ignore[override]
+        """1 / (2 √x), and 0 at 0."""
+        (roots,) = context.saved_tensors
+        zero = roots == 0
+        return (slopes / (2 * roots.masked_fill(zero, 1))).masked_fill(zero, 0)
+
+
 def root(values: Tensor) -> Tensor:
-    """Square root whose gradient at 0 is 0 instead of infinite."""
-    zero = values == 0
-    return values.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
+    """Square root whose gradient at 0 is 0 instead of infinite.
+
+    Correctly rounded: of two gradients that are equal but for rounding, a CPU must not decide
+    whether they are equal.
+    """
+    return _Root.apply(values)
+
+
+def rounded(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """A function of values, computed in double precision and rounded to theirs.
+
+    In single precision PyTorch's functions are rounded otherwise on each kind of CPU.
+    """
+    return function(values.to(working_dtype(values.device))).to(values.dtype)
 
 
 @shared

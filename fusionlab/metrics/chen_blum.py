@@ -6,7 +6,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from fusionlab.metrics.base import Convention, ImageMean, check_size, check_sources, pixel_mean
+from fusionlab.metrics.base import (
+    Convention,
+    ImageMean,
+    check_size,
+    check_sources,
+    pixel_mean,
+    rounded,
+)
 from fusionlab.metrics.contrast_sensitivity import passed, stretched
 from fusionlab.metrics.separable import gaussian, weighted_sum
 from fusionlab.metrics.shared import shared
@@ -95,7 +102,8 @@ def _masked_contrast(
 
 
 def _sensitivity(frequency: Tensor) -> Tensor:
-    return (-((frequency / 15.3870) ** 2)).exp() - 0.7622 * (-((frequency / 1.3456) ** 2)).exp()
+    wide, narrow = (rounded(torch.exp, -((frequency / f) ** 2)) for f in (15.3870, 1.3456))
+    return wide - 0.7622 * narrow
 
 
 def _blurred(images: Tensor, sigma: float) -> Tensor:

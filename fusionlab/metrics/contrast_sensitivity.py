@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fusionlab.metrics.base import precise
+from fusionlab.metrics.base import precise, rounded
 from fusionlab.metrics.shared import shared
 from fusionlab.metrics.windows import check_option
 
@@ -50,5 +50,5 @@ def passed(
     like = {"dtype": dtype or images.dtype, "device": images.device}
     rows = torch.fft.fftfreq(height, **like) * (height / cycles)
     columns = torch.fft.rfftfreq(width, **like) * (width / cycles)
-    gain = response((rows[:, None].square() + columns.square()).sqrt())
+    gain = response(rounded(torch.sqrt, rows[:, None].square() + columns.square()))
     return torch.fft.irfft2(torch.fft.rfft2(images) * gain, s=(height, width))

@@ -45,7 +45,8 @@ def create_network(
         name: One of :func:`list_networks`.
         checkpoint: A file (our safetensors or the authors' published one), its address
             (``https://…``, ``hf://owner/name/file``; downloaded once), ``"bundled"`` for the one
-            that the package carries, or None for untrained weights.
+            that the package carries, or None for untrained weights. A network without weights
+            is complete with either of the two.
         **options: The network's own options. Those not given come from the checkpoint where it
             states them (ours do; the authors' are known by their hash, or by where the authors
             keep them), else from the network.
@@ -57,9 +58,11 @@ def create_network(
             does not fit.
     """
     network_class = NETWORKS[name]
-    if checkpoint is None:
+    if checkpoint is None or (checkpoint == BUNDLED and not network_class.trainable):
         return _build(name, options)
     address = str(checkpoint)
+    if not network_class.trainable:
+        raise InputError(f"{name} has no weights, so it takes no checkpoint; leave out {address}")
     stored = _read(name, address)
     if stored.network not in (None, name):
         remedy = "set network.name to it" if stored.network in NETWORKS else "give another file"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -33,6 +36,9 @@ class FusionNetwork(nn.Module):
     min_max_stretch: ClassVar[bool] = False
     """Its authors stretch each fused image to the full range before they save or score it."""
 
+    stretches_colour: ClassVar[bool] = False
+    """That stretch follows after the colour is put back, one range for all three channels."""
+
     minimum_size: ClassVar[int] = 1
     """Least height and width of its sources, pixels."""
 
@@ -43,7 +49,7 @@ class FusionNetwork(nn.Module):
     """Pixels that its authors pad on every side, and crop from the output."""
 
     padding_mode: ClassVar[str] = "reflect"
-    """How both are filled, as in ``torch.nn.functional.pad``."""
+    """How both are filled, as in ``torch.nn.functional.pad``; small images are reflected again."""
 
     reduction: ClassVar[int] = 1
     """Pixels along a side that one feature stands for."""
@@ -54,8 +60,19 @@ class FusionNetwork(nn.Module):
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 
+    source_order: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """By task the order in which its authors give it the sources, in the names of
+    :data:`~fusionlab.data.layouts.names.ROLES`; where there is none, or the data have other
+    sources, the order of the data."""
+
+    auxiliary: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of parameters that the fused image does not depend on."""
+
     max_rule: bool = False
     """Its static rule takes the largest features: TTD must not make any source's larger."""
+
+    trainable: ClassVar[bool] = True
+    """Whether it has weights; a network without takes no checkpoint."""
 
     uses_task: ClassVar[bool] = False
     """Whether :meth:`encode` and :meth:`components` are also told the task, ``task="vif"``."""
@@ -87,7 +104,8 @@ class FusionNetwork(nn.Module):
     def encode(self, sources: Tensor) -> Any:
         """Features of every source, (B, M, C, H, W) to (B, M, F, h, w), in one batch of B·M.
 
-        A network may return tokens, (B, M, n, d), or a tuple, list or dictionary of such tensors.
+        A network may return tokens, (B, M, n, d), or a tuple (named or not), list or dictionary of
+        such tensors, nested as it likes, and what is :class:`Kept` among them.
         """
         raise NotImplementedError
 
@@ -113,9 +131,7 @@ class FusionNetwork(nn.Module):
         images = sources.flatten(0, 1).unsqueeze(1)
         return self.decode(self.combine(alone), images).unflatten(0, sources.shape[:2])
 
-    def forward(
-        self, sources: Tensor, rd: Tensor | None = None, task: str | None = None
-    ) -> Tensor:
+    def forward(self, sources: Tensor, rd: Tensor | None = None, task: str | None = None) -> Tensor:
         """Fuse M sources.
 
         Args:
@@ -157,7 +173,8 @@ class FusionNetwork(nn.Module):
         if not before and not any(after):
             return images
         sides = (before, after[1], before, after[0])
-        return F.pad(images.flatten(0, 1), sides, self.padding_mode).unflatten(0, images.shape[:2])
+        padded = _padded(images.flatten(0, 1), sides, self.padding_mode)
+        return padded.unflatten(0, images.shape[:2])
 
     def crop(self, images: Tensor, sources: Tensor) -> Tensor:
         """(..., H', W') of padded sources, at the size of the sources again."""
@@ -175,8 +192,16 @@ class FusionNetwork(nn.Module):
         return content
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of its network: name, options, checkpoint (empty if untrained)."""
-        return {"name": self.name, "options": self.options, "checkpoint": self.checkpoint}
+        """What a result says of its network.
+
+        Name, options, checkpoint (empty without one) and whether it has weights.
+        """
+        return {
+            "name": self.name,
+            "options": self.options,
+            "checkpoint": self.checkpoint,
+            "trainable": self.trainable,
+        }
 
     def check_sources(self, sources: Tensor) -> None:
         """Refuse anything but (B, M, C, H, W), not empty, with a number of channels it takes."""
@@ -196,19 +221,38 @@ class FusionNetwork(nn.Module):
             )
 
 
+@dataclass
+class Kept:
+    """A part of the features that TTD neither scales nor differentiates: of no single source.
+
+    Args:
+        value: Whatever the network wants to find again.
+    """
+
+    value: Any
+
+
 def map_features(function: Callable[[Tensor], Tensor], features: Any) -> Any:
-    """The same structure of features, with a function applied to every tensor in it."""
+    """The same structure of features, with a function applied to every tensor in it.
+
+    What is :class:`Kept` is passed on.
+    """
     if isinstance(features, Tensor):
         return function(features)
+    if isinstance(features, Kept):
+        return features
     if isinstance(features, dict):
         return {name: map_features(function, part) for name, part in features.items()}
-    return type(features)(map_features(function, part) for part in features)
+    parts = (map_features(function, part) for part in features)
+    return type(features)(*parts) if hasattr(features, "_fields") else type(features)(parts)
 
 
 def feature_tensors(features: Any) -> tuple[Tensor, ...]:
-    """Every tensor in a structure of features, in order."""
+    """Every tensor in a structure of features, in order, without what is :class:`Kept`."""
     if isinstance(features, Tensor):
         return (features,)
+    if isinstance(features, Kept):
+        return ()
     parts = features.values() if isinstance(features, dict) else features
     return tuple(tensor for part in parts for tensor in feature_tensors(part))
 
@@ -253,6 +297,21 @@ def scale_features(features: Tensor, gain: Tensor | None) -> Iterator[Tensor]:
     )  # else autocast widens
 
 
+def weighted_mean(features: Tensor, gain: Tensor | None) -> Tensor:
+    """Mean over M weighted by the gain, whatever its own mean: for the base beside a max rule.
+
+    Args:
+        features: (B, M, F, h, w).
+        gain: As for :func:`scale_features`.
+
+    Returns:
+        (B, F, h, w). A gain of 1 everywhere gives the plain mean bit for bit.
+    """
+    ones = torch.ones_like(features[:, :, :1])
+    total = reduce(torch.add, scale_features(ones, gain))
+    return reduce(torch.add, scale_features(features, gain)) / total
+
+
 def gain_at(gain: Tensor, size: tuple[int, int]) -> Tensor:
     """(B, M, 1, H, W), averaged over areas to (B, M, 1, h, w); 1 everywhere stays exactly 1."""
     if gain.shape[3:] == size:
@@ -271,6 +330,18 @@ def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
     if count % rows:
         raise ValueError(f"{count} tokens make no grid on an image of {height} x {width} pixels")
     return rows, count // rows
+
+
+def _padded(images: Tensor, sides: tuple[int, int, int, int], mode: str) -> Tensor:
+    """Padded (N, C, H, W); unlike PyTorch's, a reflection may be longer than the image."""
+    if mode != "reflect":
+        return F.pad(images, sides, mode)
+    for dim, before, after in ((3, *sides[:2]), (2, *sides[2:])):
+        size = images.shape[dim]
+        period = max(1, 2 * size - 2)
+        place = torch.arange(-before, size + after, device=images.device) % period
+        images = images.index_select(dim, torch.minimum(place, period - place))
+    return images
 
 
 def _check_maps(name: str, maps: Tensor, images: Tensor) -> None:

@@ -191,5 +191,5 @@ def _read_pytorch(path: Path, convert: Callable[[Any], Any]) -> Checkpoint:
         if content and all(key.startswith(prefix) for key in content):
             content = {key.removeprefix(prefix): value for key, value in content.items()}
     return Checkpoint(
-        path, file_sha256(path), content, stored.get("name"), stored.get("options", {})
+        path, file_sha256(path), content, stored.get("network"), stored.get("options", {})
     )

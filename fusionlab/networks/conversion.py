@@ -8,6 +8,7 @@ from typing import Any
 
 from fusionlab.errors import InputError
 from fusionlab.networks import (
+    NETWORKS,
     FusionNetwork,
     create_network,
     fetch_checkpoint,
@@ -66,7 +67,8 @@ def _fitting(source: str, options: dict[str, Any]) -> FusionNetwork:
     faults: set[str] = set()
     if is_address(source):
         fetch_checkpoint(source)  # fails once, not once for each network
-    for name in list_networks():
+    names = [name for name in list_networks() if NETWORKS[name].trainable]
+    for name in names:
         try:
             fitting.append(create_network(name, source, **options))
         except InputError as fault:
@@ -78,6 +80,6 @@ def _fitting(source: str, options: dict[str, Any]) -> FusionNetwork:
     reasons = "" if fitting else f" ({'; '.join(sorted(faults))})"
     found = (", ".join(network.name for network in fitting) or "none") + reasons
     raise InputError(
-        f"{source} must fit one network of {', '.join(list_networks())}, fits {found}; "
+        f"{source} must fit one network of {', '.join(names)}, fits {found}; "
         "say which with --network, and its options with --option"
     )

@@ -41,17 +41,22 @@ def web_address(address: str) -> str:
     return f"https://huggingface.co/{owner}/{name}/resolve/main/{file}"
 
 
+def cache_folder() -> Path:
+    """Where the package keeps what it downloads: $FUSIONLAB_CACHE, else ~/.cache/fusionlab."""
+    folder = os.environ.get("FUSIONLAB_CACHE") or Path.home() / ".cache" / "fusionlab"
+    return Path(folder).expanduser()
+
+
 def cached_path(address: str) -> Path:
-    """Where the file at an address is kept: in $FUSIONLAB_CACHE, else in ~/.cache/fusionlab.
+    """Where the file at an address is kept.
 
     Its name holds a hash of the address, for two sites may give one name to two files.
     """
     url = web_address(address)
-    folder = os.environ.get("FUSIONLAB_CACHE") or Path.home() / ".cache" / "fusionlab"
     parts = urlsplit(url)
     name = re.sub(r"[^\w.-]", "_", unquote(parts.path.rpartition("/")[2]))[-100:]
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
-    return Path(folder).expanduser() / f"{parts.hostname or 'unknown'}-{digest}-{name}"
+    return cache_folder() / f"{parts.hostname or 'unknown'}-{digest}-{name}"
 
 
 def download(address: str, published: Iterable[Published] = ()) -> Path:

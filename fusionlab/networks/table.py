@@ -1,4 +1,4 @@
-"""The table of networks in the README: ``python -m fusionlab.networks table``."""
+"""The table of networks in the README: ``fusionlab networks table``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fusionlab.networks import create_network, list_networks
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.published import Published
+from fusionlab.registry import NETWORKS
 
 SIZE = 256  # height and width at which products are counted
 HEADINGS = (
@@ -46,19 +47,26 @@ def macs_per_pixel(network: FusionNetwork, size: int = SIZE) -> float:
 
 
 def _row(name: str) -> tuple[str, ...]:
-    with FakeTensorMode():  # not the meta device, which knows no autocast
-        network = create_network(name)
-        macs = macs_per_pixel(network)
+    network = NETWORKS[name]
+    parameters, macs = _size(name) if network.trainable else ("none", "–")
     return (
         f"`{name}`",
         network.paper,
-        f"{sum(parameter.numel() for parameter in network.parameters()):,}",
-        f"{macs / 1000:,.0f} k",
+        parameters,
+        macs,
         str(network.source_count or "any"),
         ", ".join(network.tasks),
         ", ".join(map(_linked, network.published)),
         network.licence,
     )
+
+
+def _size(name: str) -> tuple[str, str]:
+    with FakeTensorMode():  # not the meta device, which knows no autocast
+        network = create_network(name)
+        macs = macs_per_pixel(network)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return f"{count:,}", f"{macs / 1000:,.0f} k"
 
 
 def _linked(published: Published) -> str:

@@ -32,14 +32,33 @@ def tables(about: dict[str, Any], result: dict[str, Any]) -> list[Text | Table]:
         result: One of its results.
     """
     truth = [name for name, one in about["metrics"].items() if one["truth"]]
-    truth = [name for name in truth if _measured(result, name)]
+    truth = [name for name in truth if measured(result, name)]
     fusion = [name for name, one in about["metrics"].items() if not one["truth"]]
-    found: list[Text | Table] = [Text(_title(result), style="bold")]
+    found: list[Text | Table] = [Text(title(result), style="bold")]
     found += _part(about, result, fusion, timed=True)
     if truth:
         found += [Text("against the ground truth"), *_part(about, result, truth, timed=False)]
     found += [Text(line) for line in _footnotes(result, [*fusion, *truth])]
     return found
+
+
+def title(result: dict[str, Any]) -> str:
+    """Task, data, condition and number of images of a result."""
+    images = "1 image" if result["images"] == 1 else f"{result['images']} images"
+    condition = f", {result['condition']}" if result["condition"] else ""
+    draws = f", mean of {result['draws']} draws" if result["draws"] > 1 else ""
+    return f"{result['task'].upper()}: {result['data']}{condition}{draws}, {images}"
+
+
+def method_label(result: dict[str, Any], method: str) -> str:
+    """The name of a row: says of how few images it is, where not every one has that source."""
+    count = result["images_of"][method]
+    return method if count == result["images"] else f"{method.removesuffix(ALONE)}, n = {count}"
+
+
+def measured(result: dict[str, Any], metric: str) -> bool:
+    """Whether a metric is defined for any image."""
+    return any(counts[metric] for counts in result["counts"].values())
 
 
 def ttd_line(ttd: dict[str, Any]) -> str:
@@ -70,6 +89,21 @@ def share(value: float | None) -> str:
     return "–" if value is None or math.isnan(value) else f"{100 * value:.0f} %"
 
 
+def is_ranked(result: dict[str, Any]) -> bool:
+    """Whether so many methods fuse that ranks are shown."""
+    return len(result["overall_rank"]) >= RANKED
+
+
+def mark(result: dict[str, Any], method: str, metric: str) -> str:
+    """``*`` for the best method by mean rank, ``=`` for one that is not significantly behind it."""
+    if not is_ranked(result):
+        return ""
+    if result["best"][metric] == method:
+        return "*"
+    p = result["p_against_best"].get(method, {}).get(metric)
+    return "=" if p is not None and p >= LEVEL else ""
+
+
 def theorem_lines(result: dict[str, Any]) -> list[str]:
     """On how many images with a GEB Eq. 5 holds, and the covariances, in 80 columns."""
     lines = []
@@ -85,13 +119,6 @@ def theorem_lines(result: dict[str, Any]) -> list[str]:
         filled = fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
         lines.append(filled.replace(NO_BREAK, " "))
     return lines
-
-
-def _title(result: dict[str, Any]) -> str:
-    images = "1 image" if result["images"] == 1 else f"{result['images']} images"
-    condition = f", {result['condition']}" if result["condition"] else ""
-    draws = f", mean of {result['draws']} draws" if result["draws"] > 1 else ""
-    return f"{result['task'].upper()}: {result['data']}{condition}{draws}, {images}"
 
 
 def _part(
@@ -110,7 +137,7 @@ def _part(
         times = result["median_ms_per_image"]
         cells = [number(times[name]) if name in times else "" for name in result["methods"]]
         columns.append(("ms", cells))
-    if timed and len(result["overall_rank"]) >= RANKED:
+    if timed and is_ranked(result):
         ranks = result["overall_rank"]
         cells = [number(ranks[name]) if name in ranks else "" for name in result["methods"]]
         columns.append(("rank↓", cells))
@@ -119,7 +146,7 @@ def _part(
 
 def _labels(result: dict[str, Any]) -> tuple[list[str], list[int]]:
     """The names of the rows, and where a section ends."""
-    labels = [_method_label(result, name) for name in result["methods"]]
+    labels = [method_label(result, name) for name in result["methods"]]
     groups = [len(labels)]
     several = len(result["differences"]) > 1
     for method in result["differences"]:
@@ -129,20 +156,11 @@ def _labels(result: dict[str, Any]) -> tuple[list[str], list[int]]:
     return labels, groups
 
 
-def _method_label(result: dict[str, Any], method: str) -> str:
-    """Says of how few images a row is the mean, where not every sample has that source."""
-    count = result["images_of"][method]
-    return method if count == result["images"] else f"{method.removesuffix(ALONE)}, n = {count}"
-
-
 def _cells(result: dict[str, Any], metric: str) -> list[str]:
-    ranked = len(result["overall_rank"]) >= RANKED
-    cells = []
-    for method in result["methods"]:
-        p = result["p_against_best"].get(method, {}).get(metric)
-        is_best = result["best"].get(metric) == method
-        mark = "*" if is_best else "=" if p is not None and not p < LEVEL else ""
-        cells.append(number(result["means"][method][metric]) + (mark if ranked else ""))
+    cells = [
+        number(result["means"][method][metric]) + mark(result, method, metric)
+        for method in result["methods"]
+    ]
     for found in result["differences"].values():
         one = found[metric]
         cells += [number(one[key], signed=True) for key in ("mean", "low", "high")]
@@ -191,16 +209,12 @@ def _footnotes(result: dict[str, Any], metrics: Sequence[str]) -> list[str]:
         else:
             partial += [f"{metric} of {name} {n} of {of}" for name, (n, of) in fewer.items()]
     lines = [f"mean over fewer images: {', '.join(partial)}"] if partial else []
-    if len(result["overall_rank"]) >= RANKED:
+    if is_ranked(result):
         lines.append(
             "* best by mean rank over the images; = not significantly behind it (Wilcoxon, "
             "Holm, 5 %); rank: mean over images and metrics"
         )
     return lines
-
-
-def _measured(result: dict[str, Any], metric: str) -> bool:
-    return any(counts[metric] for counts in result["counts"].values())
 
 
 def _small(value: float) -> str:

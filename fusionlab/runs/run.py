@@ -132,16 +132,30 @@ class Run:
         """
         try:
             about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError):
+        except (OSError, ValueError):  # not there, no text, no JSON
             raise InputError(
                 f"no readable {SUMMARY} in {folder}; name the folder of an evaluation"
             ) from None
-        if "methods" not in about or "metrics" not in about:
+        if not isinstance(about, dict) or not {"methods", "metrics", "results"} <= about.keys():
             raise InputError(f"{folder} holds no evaluation; name the folder of one")
+        try:
+            return cls._read(folder, about)
+        except (LookupError, TypeError, ValueError, AttributeError, csv.Error) as fault:
+            reason = f"{type(fault).__name__}: {fault}"
+            raise InputError(
+                f"{SUMMARY} or a CSV file in {folder} is damaged ({reason}); evaluate anew"
+            ) from None
+
+    @classmethod
+    def _read(cls, folder: Path, about: dict[str, Any]) -> Run:
         samples: dict[tuple[str, ...], Sample] = {}
         for line in _lines(folder, PER_IMAGE):
             place = tuple(line[name] for name in KEY[:4])
-            _fill(samples.setdefault(place, Sample(*place)), line, list(about["metrics"]))
+            _fill(
+                samples.setdefault(place, Sample(place[0], place[1], place[2], place[3])),
+                line,
+                list(about["metrics"]),
+            )
         for name in (RD, THEOREM):
             for line in _lines(folder, name):
                 if (place := tuple(line[name] for name in KEY[:4])) in samples:
@@ -170,6 +184,11 @@ class Run:
         """Direction by metric; None if it is best at 0."""
         named = {"higher": True, "lower": False, "zero": None}
         return {name: named[one["direction"]] for name, one in self.about["metrics"].items()}
+
+    @property
+    def source_names(self) -> list[str]:
+        """Names of the sources of all data sets; not every sample has all of them."""
+        return [one.source for one in self.methods if one.source is not None]
 
     def method(self, name: str) -> Method:
         """The method of that name."""

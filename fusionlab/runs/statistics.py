@@ -83,6 +83,22 @@ def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def difference_interval(one: np.ndarray, other: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of a difference of means, one minus other.
+
+    The values are of different images, at least two each; for the same images see :func:`compare`.
+    """
+    low, high = bootstrap(
+        (one, other),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        n_resamples=RESAMPLES,
+        batch=1_000,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(low), float(high)
+
+
 def mean_ranks(costs: np.ndarray) -> np.ndarray:
     """Rank of each method among all, 1 is best, ties share; mean over the images.
 

@@ -14,6 +14,7 @@ CorruptionName = Literal[
     "brightness",
     "contrast",
     "darkness",
+    "fog",
     "gaussian_blur",
     "gaussian_noise",
     "jpeg",

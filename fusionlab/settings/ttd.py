@@ -108,6 +108,18 @@ class TTD:
         values = [value if isinstance(value, list) else [value] for value in vars(self).values()]
         return [TTD(**dict(zip(names, chosen, strict=True))) for chosen in product(*values)]
 
+    def single(self) -> TTD:
+        """The one setting that this is, where several make no sense.
+
+        Raises:
+            InputError: If lists make it several.
+        """
+        first, *others = self.combinations()
+        if others:
+            lists = [name for name, value in vars(self).items() if isinstance(value, list)]
+            raise InputError(f"ttd.{lists[0]} is a list; give one setting")
+        return first
+
     def resolved(self, max_rule: bool) -> TTD:
         """The same for a network, whose rule says what gain ``auto`` stands for.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.report.images import link
-from fusionlab.report.results import plain
+from fusionlab.runs.files import link, plain
 from fusionlab.tracking.logger import Tracker
 
 if TYPE_CHECKING:

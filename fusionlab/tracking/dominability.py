@@ -1,12 +1,15 @@
-"""Relative Dominability of a whole data set: its histogram, and how it follows the loss."""
+"""Relative Dominability of a whole data set as drawings; the numbers are the summary's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from fusionlab.tracking.identity import table_key
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -15,74 +18,63 @@ BINS = 64
 POINTS = 2000  # of all sources together; W&B takes long for more
 
 
-class SourceDominability:
-    """Weights and losses of one source, gathered image by image.
+@dataclass
+class SourceDrawing:
+    """RD of one source, gathered image by image.
 
     Args:
-        points: Pixels that are kept of each image, drawn by a fixed seed.
+        points: Pixels of each image that the scatter plot shows, drawn by a fixed seed.
     """
 
-    def __init__(self, points: int) -> None:
-        self.points = points
-        self.counts = np.zeros(BINS, dtype=np.int64)
-        self.kept: list[np.ndarray] = []
-        self._sums = np.zeros((3, 3))  # of products of 1, weight and loss
+    points: int
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(BINS, dtype=np.int64))
+    shown: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, weights: np.ndarray, losses: np.ndarray) -> None:
-        """Add an image's weights (H, W) in [0, 1] and losses (H, W)."""
-        weights, losses = weights.ravel().astype(np.float64), losses.ravel().astype(np.float64)
-        self.counts += np.histogram(weights, BINS, (0, 1))[0]
-        terms = np.stack([np.ones_like(weights), weights, losses])
-        self._sums += terms @ terms.T
-        count = min(self.points, weights.size)
-        chosen = np.random.default_rng(len(self.kept)).choice(weights.size, count, replace=False)
-        self.kept.append(np.stack([weights[chosen], losses[chosen]], axis=1))
-
-    @property
-    def correlation(self) -> float:
-        """Pearson's, of weight and loss over all pixels; NaN if one of them is constant."""
-        moments = self._sums / self._sums[0, 0]
-        covariance = moments[1:, 1:] - np.outer(moments[0, 1:], moments[0, 1:])
-        (weight, both), (_, loss) = covariance
-        rounding = 1e-12 * moments.diagonal()[1:]
-        if weight <= rounding[0] or loss <= rounding[1]:
-            return float("nan")
-        return float(both / np.sqrt(weight * loss))
+    def add(self, rd: np.ndarray, losses: np.ndarray) -> None:
+        """Add an image's RD (H, W) in [0, 1] and losses (H, W)."""
+        self.counts += np.histogram(rd, BINS, (0, 1))[0]
+        count = min(self.points, rd.size)
+        chosen = np.random.default_rng(len(self.shown)).choice(rd.size, count, replace=False)
+        self.shown.append(np.stack([rd.ravel()[chosen], losses.ravel()[chosen]], axis=1))
 
 
-def log_dominability(run: Run, task: str, paths: Sequence[Path]) -> None:
-    """Log ``rd/<task>/histogram/<source>``, ``…/loss/<source>`` (a scatter) and ``…/correlation``.
+def log_dominability(
+    run: Run,
+    prefix: str,
+    sources: Mapping[str, Mapping[str, float | None]],
+    paths: Sequence[Path],
+) -> None:
+    """Log ``<prefix>/histogram/<source>`` and ``<prefix>/loss/<source>``, a scatter plot.
 
     Args:
         run: The W&B run.
-        task: Of the data set.
-        paths: Its images' ``.npz`` with ``weights`` and ``losses`` (M, H, W) and ``source_names``.
+        prefix: ``rd/<place>/<method>``.
+        sources: What the summary says of the RD of each source; the titles have its correlation.
+        paths: The images' ``.npz`` with ``rd`` and ``losses`` (M, H, W) and ``source_names``.
     """
     import wandb
 
-    gathered = gather(paths)
     edges = np.linspace(0, 1, BINS + 1)
-    for name, found in gathered.items():
-        correlation = found.correlation
-        table = wandb.Table(columns=["RD", "loss"], data=np.concatenate(found.kept).tolist())
-        title = f"RD of {name} against its reconstruction loss, r = {correlation:.2f}"
-        histogram = wandb.Histogram(np_histogram=(found.counts, edges))
-        run.log(
-            {
-                f"rd/{task}/histogram/{name}": histogram,
-                f"rd/{task}/loss/{name}": wandb.plot.scatter(table, "loss", "RD", title),
-            }
-        )
-        run.summary[f"rd/{task}/correlation/{name}"] = correlation
+    for name, drawing in gather(paths).items():
+        histogram = wandb.Histogram(np_histogram=(drawing.counts, edges))
+        rows = np.concatenate(drawing.shown).tolist()
+        table = wandb.Table(columns=["RD", "loss"], data=rows)
+        title = f"RD of {name} against its reconstruction loss"
+        correlation = sources.get(name, {}).get("correlation")
+        if correlation is not None:
+            title += f", mean r = {correlation:.2f}"
+        chart = wandb.plot.scatter(table, "loss", "RD", title)
+        key = table_key(run.id, f"{prefix}/loss/{name}")
+        run.log({f"{prefix}/histogram/{name}": histogram, key: chart})
 
 
-def gather(paths: Sequence[Path]) -> dict[str, SourceDominability]:
+def gather(paths: Sequence[Path]) -> dict[str, SourceDrawing]:
     """Read the arrays of all images, one at a time; by source."""
-    gathered: dict[str, SourceDominability] = {}
+    gathered: dict[str, SourceDrawing] = {}
     for path in paths:
         with np.load(path) as arrays:
-            names, weights, losses = (arrays[key] for key in ("source_names", "weights", "losses"))
-        points = max(1, POINTS // weights.shape[0] // len(paths))
-        for name, weight, loss in zip(names.tolist(), weights, losses, strict=True):
-            gathered.setdefault(name, SourceDominability(points)).add(weight, loss)
+            names, rd, losses = (arrays[key] for key in ("source_names", "rd", "losses"))
+        points = max(1, POINTS // len(rd) // len(paths))
+        for name, own, loss in zip(names.tolist(), rd, losses, strict=True):
+            gathered.setdefault(name, SourceDrawing(points)).add(own, loss)
     return gathered

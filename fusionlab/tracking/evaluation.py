@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from fusionlab.report.run import EvaluationRun, Sample
+from fusionlab.runs.folder import file_stem
+from fusionlab.runs.run import Run, Sample
 from fusionlab.tracking.dominability import log_dominability
-from fusionlab.tracking.identity import identify, short
+from fusionlab.tracking.identity import identify, place, short, table_key
 from fusionlab.tracking.image_table import image_table
 from fusionlab.tracking.logger import Tracker
 from fusionlab.tracking.opening import open_tracker
-from fusionlab.tracking.panels import Tile, difference_tile, write_panel
+from fusionlab.tracking.panels import sample_tiles, write_panel
 
-PANELS = 8  # the first samples of each data set, the same in every run
+PANELS = 8  # the first samples of each result, the same in every run
+RD_VALUES = ("mean", "correlation")  # of a source, in the summary
+
+Value = float | str | None  # as JSON has it
 
 
 def track_evaluation(mode: str | None, folder: Path) -> None:
@@ -26,102 +29,135 @@ def track_evaluation(mode: str | None, folder: Path) -> None:
         mode: As for :func:`open_tracker`.
         folder: The run folder of a finished evaluation.
     """
-    run = EvaluationRun.open(folder)
+    run = Run.open(folder)
     tracker = open_tracker(mode, folder, "evaluate", identify(run.about))
     if tracker is not None:
         log_evaluation(tracker, run)
         tracker.finish()
 
 
-def log_evaluation(tracker: Tracker, run: EvaluationRun) -> None:
+def log_evaluation(tracker: Tracker, run: Run) -> None:
     """Log a finished evaluation.
 
-    The summary gets :func:`summary_values`. There are a table of all images,
-    ``test/<task>/per_image``; panels of the first ones, ``panels/<task>/<id>``, also as files below
-    ``panels/`` in the run folder; histograms and scatter plots of RD, ``rd/<task>/…``.
+    The summary gets :func:`summary_values`. For each data set and condition there are a table of
+    all images, ``test/<place>/per_image``; panels of the first ones, ``panels/<place>/<id>``, also
+    as files below ``panels/`` in the run folder; histograms and scatter plots of RD,
+    ``rd/<place>/<method>/…``. A place is ``<task>[/<data set>][/<condition>]``.
 
     Args:
         tracker: An open one.
         run: The evaluation.
     """
     tracker.attempt(lambda wb: wb.summary.update(summary_values(run.about)))
-    for data in run.about["results"]:
-        samples = [one for one in run.samples if one.data == data["data"]["name"]]
-        _log_samples(tracker, run, data["data"]["task"], samples)
+    for result in run.about["results"]:
+        _log_result(tracker, run, result)
 
 
 def summary_values(about: dict[str, Any]) -> dict[str, Any]:
     """The results of a ``summary.json`` as the W&B run's summary has them.
 
-    By task the means of ``static`` and ``ttd``, their ``difference``, the share of images
-    ``improved``, the median ``ms`` and, if it was measured, the ``theorem`` of TTD; besides, each
-    metric's ``direction`` and ``convention``.
+    By place and method ``test/<place>/<method>/…``: the mean of each ``<metric>``, the median
+    ``ms``, the overall ``rank``; with TTD the mean ``difference/<metric>`` from the network
+    without, the share of images ``improved/<metric>`` and, where it was measured, the
+    ``theorem/…``. ``rd/<place>/<method>/…`` has of RD the ``mean/<source>`` and its
+    ``correlation/<source>`` with the loss. Besides, each metric's ``direction`` and
+    ``convention``.
+
+    Args:
+        about: ``summary.json``.
     """
     values: dict[str, Any] = {}
-    for metric, direction in about["directions"].items():
-        values[f"direction/{metric}"] = direction
-        values[f"convention/{metric}"] = about["conventions"][metric]
+    for metric, one in about["metrics"].items():
+        values[f"direction/{metric}"] = one["direction"]
+        values[f"convention/{metric}"] = one["convention"]
     for result in about["results"]:
-        prefix = f"test/{result['data']['task']}"
-        values[f"{prefix}/images"] = result["images"]
-        for row, milliseconds in result["median_ms_per_image"].items():
-            values[f"{prefix}/{row}/ms"] = milliseconds
-            for metric, mean in result["means"][row].items():
-                values[f"{prefix}/{row}/{metric}"] = _number(mean)
-        for metric, found in result["ttd_minus_static"].items():
-            values[f"{prefix}/difference/{metric}"] = _number(found["mean"])
-            values[f"{prefix}/improved/{metric}"] = _number(found["improved"])
-        for name, mean in _theorem_values(result.get("theorem") or {"sources": {}}):
-            values[f"{prefix}/theorem/{name}"] = _number(mean)
+        where = _place(about, result)
+        values[f"test/{where}/images"] = result["images"]
+        tested = [*_scores(result), *_differences(result), *_theorem(result)]
+        values |= {f"test/{where}/{name}": _number(value) for name, value in tested}
+        values |= {f"rd/{where}/{name}": _number(value) for name, value in _rd(result)}
     return values
 
 
-def _theorem_values(found: dict[str, Any]) -> Iterator[tuple[str, float | str | None]]:
+def _scores(result: dict[str, Any]) -> Iterator[tuple[str, Value]]:
+    for method, means in result["means"].items():
+        yield from ((f"{method}/{metric}", mean) for metric, mean in means.items())
+    for name, values in (("ms", "median_ms_per_image"), ("rank", "overall_rank")):
+        yield from ((f"{method}/{name}", value) for method, value in result[values].items())
+
+
+def _differences(result: dict[str, Any]) -> Iterator[tuple[str, Value]]:
+    for method, found in result["differences"].items():
+        for metric, one in found.items():
+            yield f"{method}/difference/{metric}", one["mean"]
+            yield f"{method}/improved/{metric}", one["improved"]
+
+
+def _theorem(result: dict[str, Any]) -> Iterator[tuple[str, Value]]:
     """``covariance/ir``, … of each source, then ``static_bound``, … of the images."""
-    for source, means in found["sources"].items():
-        yield from ((f"{value}/{source}", mean) for value, mean in means.items())
-    yield from ((value, mean) for value, mean in found.items() if value != "sources")
+    for method, found in result["theorem"].items():
+        for source, means in found["sources"].items():
+            yield from ((f"{method}/theorem/{one}/{source}", mean) for one, mean in means.items())
+        of_images = {name: mean for name, mean in found.items() if name != "sources"}
+        yield from ((f"{method}/theorem/{name}", mean) for name, mean in of_images.items())
 
 
-def _log_samples(tracker: Tracker, run: EvaluationRun, task: str, samples: list[Sample]) -> None:
-    tracker.attempt(lambda wb: wb.log({f"test/{task}/per_image": image_table(run, samples)}))
-    tracker.attempt(lambda wb: wb.log(_panels(run, samples[:PANELS])))
-    arrays = [run.folder / one.arrays for one in samples if "ttd" in one.values]
-    if arrays:
-        tracker.attempt(lambda wb: log_dominability(wb, task, arrays))
+def _rd(result: dict[str, Any]) -> Iterator[tuple[str, Value]]:
+    for method, sources in result["rd"].items():
+        for source, found in sources.items():
+            known = [name for name in RD_VALUES if name in found]
+            yield from ((f"{method}/{name}/{source}", found[name]) for name in known)
 
 
-def _panels(run: EvaluationRun, samples: list[Sample]) -> dict[str, Any]:
-    """Write the panel of each sample; what W&B is to show."""
+def _place(about: dict[str, Any], result: dict[str, Any]) -> str:
+    return place(about["data"], result["task"], result["data"], result["condition"])
+
+
+def _number(value: Value) -> float:
+    """What the summary's JSON wrote as null or text."""
+    return float("nan") if value is None else float(value)
+
+
+def _log_result(tracker: Tracker, run: Run, result: dict[str, Any]) -> None:
+    where, samples = _place(run.about, result), _samples(run, result)
+    key = table_key(tracker.experiment.id, f"test/{where}/per_image")
+    tracker.attempt(lambda wb: wb.log({key: image_table(run, result, samples)}))
+    tracker.attempt(lambda wb: wb.log(_panels(run, where, samples)))
+    for method, found in result["rd"].items():
+        arrays = [run.folder / sample.rd_arrays(method) for sample in samples]
+        paths = [path for path in arrays if path.exists()]
+        prefix = f"rd/{where}/{method}"
+        tracker.attempt(partial(log_dominability, prefix=prefix, sources=found, paths=paths))
+
+
+def _samples(run: Run, result: dict[str, Any]) -> list[Sample]:
+    """Those that a result is about, all draws of its condition."""
+    conditions = run.about["conditions"]
+    names = [one["name"] for one in conditions if one["group"] == result["condition"]]
+    return [one for one in run.samples if one.data == result["data"] and one.condition in names]
+
+
+def _panels(run: Run, where: str, samples: list[Sample]) -> dict[str, Any]:
+    """Write the panel of the first samples that have pictures; what W&B is to show."""
     import wandb
 
     panels: dict[str, Any] = {}
-    for sample in samples:
-        tiles = _tiles(run.folder, sample)
-        path = run.folder / "panels" / sample.task / f"{sample.id}.png"
-        write_panel(path, tiles, with_bar="ttd" in sample.values)
-        width, height = tiles[0][1].size
-        entropy = [sample.values[row].get("EN") for row in sample.fused_rows]
-        shown = " → ".join(f"{value:.2f}" for value in entropy if value is not None)
-        caption = f"{sample.id}, {width}×{height}" + (f", EN {shown}" if shown else "")
-        panels[f"panels/{sample.task}/{short(sample.id)}"] = wandb.Image(str(path), caption=caption)
+    first = {sample.id: sample for sample in reversed(samples)}  # of several draws the first
+    for sample in [one for one in samples if first[one.id] is one][:PANELS]:
+        tiles = sample_tiles(run, sample)
+        if not tiles:
+            continue
+        folder = run.folder.joinpath("panels", *map(file_stem, where.split("/")))
+        write_panel(folder / f"{sample.id}.png", tiles, with_bar=bool(sample.rd))
+        caption = _caption(run, sample, tiles[0][1].size)
+        image = wandb.Image(str(folder / f"{sample.id}.png"), caption=caption)
+        panels["/".join(map(short, ("panels", *where.split("/"), sample.id)))] = image
     return panels
 
 
-def _tiles(folder: Path, sample: Sample) -> list[Tile]:
-    """Sources | static | ttd | difference | RD of each source; what has not been written lacks."""
-    files = [(name, sample.source(name)) for name in sample.source_names]
-    files += [(row, sample.image(row)) for row in sample.fused_rows]
-    tiles: list[Tile] = [
-        (name, Image.open(folder / path)) for name, path in files if (folder / path).exists()
-    ]
-    if "ttd" in sample.values:
-        tiles.append(difference_tile(*(picture for _, picture in tiles[-2:])))
-        maps = [(name, folder / sample.weight_map(name)) for name in sample.source_names]
-        tiles += [(f"RD {name}", Image.open(path)) for name, path in maps]
-    return tiles
-
-
-def _number(value: float | str | None) -> float:
-    """What the summary's JSON wrote as null or text."""
-    return float("nan") if value is None else float(value)
+def _caption(run: Run, sample: Sample, size: tuple[int, int]) -> str:
+    """Id, size, and the first metric of each method that fuses."""
+    metric = run.metrics[0]
+    values = ((one.name, sample.values.get(one.name, {})) for one in run.methods if one.is_fused)
+    shown = [f"{name} {own[metric]:.2f}" for name, own in values if metric in own]
+    return f"{sample.id}, {size[0]}×{size[1]}; {metric}: {', '.join(shown)}"

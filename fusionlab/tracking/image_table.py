@@ -1,61 +1,72 @@
-"""The table of all images of an evaluation, one row each."""
+"""The table of all images of a data set under a condition, one row each."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusionlab.report.run import EvaluationRun, Sample
+from fusionlab.runs.run import Method, Run, Sample
 
 if TYPE_CHECKING:
     from wandb import Table
 
 
-def image_table(run: EvaluationRun, samples: list[Sample]) -> Table:
-    """Id, pictures, every metric and the time of each sample.
+def image_table(run: Run, result: dict[str, Any], samples: Sequence[Sample]) -> Table:
+    """Id, pictures, every metric and the time of each sample, under every method that fuses.
 
-    Columns are ``id``; a picture of each source, by its name, of each fused row and of each
-    source's RD, ``RD <source>``; ``<metric> static``, ``<metric> ttd`` and ``<metric> difference``;
-    ``ms static`` and ``ms ttd``. What a sample has not got is empty.
+    Columns are ``id``; ``condition``, of several draws; a picture of each source, by its name, and
+    of each method; ``RD <source> <method>``; ``<metric> <method>`` and, with TTD,
+    ``<metric> difference <method>`` from the network without; ``ms <method>``. What a sample has
+    not got is empty; what none has got has no column.
 
     Args:
         run: The evaluation.
-        samples: Those of one data set.
+        result: One of its results.
+        samples: Those of the result.
     """
     import wandb
 
-    sources = list(dict.fromkeys(name for one in samples for name in one.source_names))
-    rows = samples[0].fused_rows
-    cells = [_cells(run, one, sources, rows) for one in samples]
-    table = wandb.Table(columns=list(cells[0]), allow_mixed_types=True)
-    for line in cells:
-        table.add_data(*line.values())
+    methods = [one for one in run.methods if one.is_fused and one.name in result["methods"]]
+    rows = []
+    for sample in samples:
+        pictures = {
+            name: _picture(run.folder / path) for name, path in _paths(run, methods, sample)
+        }
+        named = {"id": sample.id, "condition": sample.condition if result["draws"] > 1 else None}
+        rows.append({**named, **pictures, **_values(run, methods, sample)})
+    columns = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    table = wandb.Table(columns=[*columns], allow_mixed_types=True)
+    for row in rows:
+        table.add_data(*(row[name] for name in columns))
     return table
 
 
-def _cells(
-    run: EvaluationRun, sample: Sample, sources: list[str], rows: tuple[str, ...]
-) -> dict[str, Any]:
+def _paths(run: Run, methods: Sequence[Method], sample: Sample) -> list[tuple[str, Path]]:
+    """Where a picture would be, by column."""
+    paths = [(name, sample.source(name)) for name in run.source_names]
+    for method in methods:
+        paths.append((method.name, sample.picture(method.name)))
+        if method.kind == "ttd":
+            maps = ((name, sample.rd_map(method.name, name)) for name in run.source_names)
+            paths += [(f"RD {name} {method.name}", path) for name, path in maps]
+    return paths
+
+
+def _values(run: Run, methods: Sequence[Method], sample: Sample) -> dict[str, float | None]:
     """By column."""
-    dynamic = "ttd" in rows
-    own = [name if name in sample.source_names else None for name in sources]
-    cells: dict[str, Any] = {"id": sample.id}
-    for name, there in zip(sources, own, strict=True):
-        cells[name] = _picture(run.folder / sample.source(name)) if there else None
-    for row in rows:
-        cells[row] = _picture(run.folder / sample.image(row))
-    for name, there in zip(sources, own, strict=True) if dynamic else ():
-        cells[f"RD {name}"] = _picture(run.folder / sample.weight_map(name)) if there else None
+    cells: dict[str, float | None] = {}
     for metric in run.metrics:
-        values = [sample.values[row].get(metric) for row in rows]
-        cells |= {f"{metric} {row}": value for row, value in zip(rows, values, strict=True)}
-        if dynamic:
-            cells[f"{metric} difference"] = _difference(*values)
-    return cells | {f"ms {row}": sample.milliseconds.get(row) for row in rows}
+        values = {one.name: sample.values.get(one.name, {}).get(metric) for one in methods}
+        cells |= {f"{metric} {name}": value for name, value in values.items()}
+        for method in (one for one in methods if one.base in values):
+            found = _difference(values[str(method.base)], values[method.name])
+            cells[f"{metric} difference {method.name}"] = found
+    return cells | {f"ms {one.name}": sample.milliseconds.get(one.name) for one in methods}
 
 
-def _difference(static: float | None, ttd: float | None) -> float | None:
-    return None if static is None or ttd is None else ttd - static
+def _difference(old: float | None, new: float | None) -> float | None:
+    return None if old is None or new is None else new - old
 
 
 def _picture(path: Path) -> Any:

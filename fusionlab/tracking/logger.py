@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 from typing_extensions import override
 
-from fusionlab.notes import note
+from fusionlab.console import note
 
 if TYPE_CHECKING:
     from wandb import Run

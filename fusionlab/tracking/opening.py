@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_only
 
-from fusionlab.notes import note
+from fusionlab.console import note
 from fusionlab.tracking.identity import Identity
 from fusionlab.tracking.logger import STEP, Tracker, failures, reason_line
 
@@ -21,7 +21,7 @@ KNOWN_MODES = (None, "online", "offline", "run", "dryrun", "shared")  # of WANDB
 PROJECT = "fusionlab"
 SECONDS_TO_CONNECT = 8
 SECONDS_TO_UPLOAD = 300  # at the end; what is left then lies on disk
-LONGEST_ID = 120  # characters; W&B takes 128
+LONGEST_ID = 64  # characters; W&B takes 128, of artifacts together with the name of a table
 
 
 def open_tracker(

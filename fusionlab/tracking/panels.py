@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from math import ceil
 from pathlib import Path
 
 from matplotlib import get_data_path
@@ -12,10 +13,12 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from torch import Tensor
 
 from fusionlab.data.colour import to_levels
-from fusionlab.report.images import viridis, write_whole
+from fusionlab.runs.files import viridis, write_atomic
+from fusionlab.runs.run import Run, Sample
 
 HEIGHT = 240  # of the tiles; W&B shows panels no larger
 GAP, LABEL, BAR, TICKS = 6, 18, 12, 22  # pixels
+PER_ROW = 10  # tiles
 DIFFERENCE_GAIN = 4  # static and dynamic fusion differ by a few grey levels
 PAPER, INK = "white", "black"
 
@@ -23,7 +26,7 @@ Tile = tuple[str, Image.Image]
 
 
 def write_panel(path: Path, tiles: Sequence[Tile], with_bar: bool) -> None:
-    """Write tiles side by side as a PNG.
+    """Write tiles side by side as a PNG, in several rows if they are many.
 
     Args:
         path: The file.
@@ -32,21 +35,57 @@ def write_panel(path: Path, tiles: Sequence[Tile], with_bar: bool) -> None:
     """
     width, height = tiles[0][1].size
     width = max(1, round(width * HEIGHT / height))
-    step = width + GAP
+    step, row_step = width + GAP, LABEL + HEIGHT + GAP
+    columns, rows = min(PER_ROW, len(tiles)), ceil(len(tiles) / PER_ROW)
     bar = BAR + TICKS if with_bar else 0
-    panel = Image.new("RGB", (len(tiles) * step + GAP + bar, LABEL + HEIGHT + GAP), PAPER)
+    panel = Image.new("RGB", (columns * step + GAP + bar, rows * row_step), PAPER)
     draw, font = ImageDraw.Draw(panel), _font()
     for k, (name, picture) in enumerate(tiles):
-        left = GAP + k * step
+        row, column = divmod(k, PER_ROW)
+        left, top = GAP + column * step, row * row_step
         enlarged = picture.size[1] < HEIGHT
         method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
-        panel.paste(picture.convert("RGB").resize((width, HEIGHT), method), (left, LABEL))
-        draw.text((left, 2), _shortened(name, width, font), INK, font)
+        resized = picture.convert("RGB").resize((width, HEIGHT), method)
+        panel.paste(resized, (left, top + LABEL))
+        draw.text((left, top + 2), _shortened(name, width, font), INK, font)
     if with_bar:
-        _draw_bar(panel, draw, GAP + len(tiles) * step)
+        _draw_bar(panel, draw, GAP + columns * step)
     buffer = io.BytesIO()
     panel.save(buffer, format="PNG", compress_level=1)  # five times as fast, a tenth larger
-    write_whole(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue())
+
+
+def sample_tiles(run: Run, sample: Sample) -> list[Tile]:
+    """Sources | each network's picture | with TTD its difference from the network without | RD.
+
+    What was not written lacks; nothing is left if no network's picture was written.
+    """
+    pictures = {
+        one.name: picture
+        for one in run.methods
+        if (picture := _opened(run.folder / sample.picture(one.name))) is not None
+    }
+    if not pictures:
+        return []
+    sources = ((name, sample.source(name)) for name in run.source_names)
+    tiles = _tiles(run, sources)
+    for method in (one for one in run.methods if one.name in pictures):
+        tiles.append((method.name, pictures[method.name]))
+        if method.base in pictures:
+            tiles.append(difference_tile(pictures[method.base], pictures[method.name]))
+        maps = ((f"RD {name}", sample.rd_map(method.name, name)) for name in run.source_names)
+        tiles += _tiles(run, maps)
+    return tiles
+
+
+def _tiles(run: Run, files: Iterable[tuple[str, Path]]) -> list[Tile]:
+    """Those of the named files that are there."""
+    opened = ((name, _opened(run.folder / path)) for name, path in files)
+    return [(name, picture) for name, picture in opened if picture is not None]
+
+
+def _opened(path: Path) -> Image.Image | None:
+    return Image.open(path) if path.exists() else None
 
 
 def image_tile(image: Tensor) -> Image.Image:
@@ -55,9 +94,9 @@ def image_tile(image: Tensor) -> Image.Image:
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 
 
-def weight_tile(weights: Tensor) -> Image.Image:
-    """An RD map (H, W) in colours that run from 0 to 1."""
-    picture = Image.fromarray(to_levels(weights.detach().float()).cpu().numpy())
+def rd_tile(rd: Tensor) -> Image.Image:
+    """RD (H, W) in colours that run from 0 to 1."""
+    picture = Image.fromarray(to_levels(rd.detach().float()).cpu().numpy())
     picture.putpalette(viridis().tobytes())
     return picture
 

@@ -1,1 +1,1 @@
-"""Training and evaluation with Lightning."""
+"""Training with Lightning: the module, its data, and the program ``fusionlab train``."""

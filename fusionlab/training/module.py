@@ -1,138 +1,149 @@
-"""The LightningModule: a network, an objective, optional test-time dynamic fusion, metrics."""
+"""The LightningModule: a network, an objective, and settings of TTD to validate with."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 
 import fusionlab
-from fusionlab.data.colour import grey_levels, to_luma, with_chroma
-from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
-from fusionlab.losses import Objective
-from fusionlab.metrics import ImageMean
-from fusionlab.networks import FusionNetwork
+from fusionlab.evaluation.methods import network_methods, title
+from fusionlab.evaluation.scoring import Scorer
+from fusionlab.fusing import Picture
+from fusionlab.losses import Objective, Step, create_objective, objective_name
+from fusionlab.metrics import FusionMetrics, ImageMean
+from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.settings import TTD, Training
-from fusionlab.training.dynamic import calibrated_channel, dynamic_fusion, seen_by
-from fusionlab.training.optimization import build_optimizer, clip_each_group, restore_rates
-from fusionlab.training.scoreboard import Scoreboard, Scores, TheoremLines
-from fusionlab.training.theorem import against_truth, uni_source
-from fusionlab.ttd import DynamicFusion, TestTimeDynamicFusion
+from fusionlab.training.optimization import (
+    build_optimizers,
+    clip_each_group,
+    learning_groups,
+    optimizer_names,
+    steps_done,
+)
+from fusionlab.training.schedules import restore_rates, step_schedules
+from fusionlab.training.scores import ObjectiveScores, Scores
 
-
-class Fusion(NamedTuple):
-    """What fusing a batch gave."""
-
-    images: dict[str, Tensor]
-    """The network's output by row, (B, C, H, W)."""
-    milliseconds: dict[str, float]
-    """Per image, by row."""
-    dynamic: DynamicFusion | None
-    features: Any
-    """What ``network.encode`` gave."""
+OBJECTIVE = "objective."  # how the keys of its weights begin
 
 
 class FusionModule(L.LightningModule):
-    """Trains and evaluates a fusion network.
+    """Trains, validates, tests and predicts with a fusion network.
+
+        trainer.test(FusionModule("ifcnn", checkpoint="bundled", ttd="paper"), dataloaders=loader)
+
+    ``fit`` takes batches as the objective learns from them. ``validate``, ``test`` and ``predict``
+    take samples of a :class:`~fusionlab.data.dataset.FusionDataset`, put into batches by
+    :func:`~fusionlab.data.batches.collate`. Metrics are logged as ``val/<metric>`` and
+    ``test/<metric>``, with TTD as ``val/ttd/<metric>``; with several settings of TTD their
+    differences follow ``ttd``, with several data sets their names follow ``val``.
 
     Args:
-        network: The network, from ``create_network``.
-        objective: Called with network, batch and epoch; None for evaluation only.
-        training: The ``training`` group of the config; needed with an objective.
-        ttd: Settings of test-time dynamic fusion; None for the static network only.
-        stretch: Whether fused images are stretched to the full range; None as the authors do.
+        network: The network, or its name.
+        objective: What is minimised, or its name. Default: as ``training`` says, else the
+            network's own. By name it is made when a training begins.
+        training: The ``training`` group of a config.
+        ttd: Settings of test-time dynamic fusion, or names of presets.
+        metrics: A preset, or metrics.
+        task: ``vif``, ``mif``, ``mef`` or ``mff``, of data sets that do not state theirs.
+        colour: ``auto``, ``luma`` or ``rgb``.
+        stretch: Whether fused pictures are stretched to the full range; None as the authors do.
+        options: Options of a network given by name.
+        checkpoint: Weights of a network given by name, as for ``create_network``.
+
+    Raises:
+        InputError: If something does not fit.
     """
 
     def __init__(
         self,
-        network: FusionNetwork,
-        objective: Objective | None = None,
-        training: Training | None = None,
-        ttd: TTD | None = None,
+        network: FusionNetwork | str,
+        objective: Objective | str | None = None,
+        training: Training | Mapping[str, Any] | None = None,
+        ttd: TTD | str | Sequence[TTD | str | Mapping[str, Any]] = (),
+        metrics: str | Sequence[str | ImageMean] = "ttd",
+        *,
+        task: str | None = None,
+        colour: str = "auto",
         stretch: bool | None = None,
+        options: Mapping[str, Any] | None = None,
+        checkpoint: str | Path | None = None,
     ) -> None:
         super().__init__()
-        self.network = network
-        self.objective = objective
-        self.training_settings = training
-        self.dynamic_options = None if ttd is None else asdict(ttd.resolved(network.takes_largest))
-        self.stretch = network.stretched if stretch is None else stretch
-        self.datasets: list[FusionDataset] = []  # that are evaluated
-        self.boards: list[Scoreboard] = []  # one for each
-        self.channels: dict[int, int] = {}  # of gradients, where each data set chose its own
-        self.tested: list[Scores] = []
+        self.network = _network(network, options, checkpoint)
+        self.training_settings = (
+            training if isinstance(training, Training) else Training(**(training or {}))
+        )
+        self.objective = objective if isinstance(objective, Objective) else None
+        wanted = (objective.name or "none") if isinstance(objective, Objective) else objective
+        self.wanted_objective = wanted or self.training_settings.objective
+        self.methods = network_methods(
+            title(self.network), self.network, _settings(ttd), colour, stretch
+        )
+        self.scorer = Scorer(FusionMetrics(metrics).metrics, with_truth=True)
+        self.task = task
+        self.scores: Sequence[Scores | ObjectiveScores] = []  # of each data set
+        self._optimizers: list[str] = []
+        self._total: int | None = None
+        self.save_hyperparameters(self._plain(), logger=False)
 
-    def score_on(
-        self, datasets: list[FusionDataset], metrics: Sequence[ImageMean], theorem: bool = False
-    ) -> None:
-        """Prepare a fresh scoreboard for each data set that will be evaluated, in order.
+    def setup(self, stage: str) -> None:
+        """Make the objective of a training, where it was given by name."""
+        if stage == "fit" and self.objective is None:
+            network = self.network
+            own = network.name or title(network)
+            name = objective_name(self.wanted_objective, network.objective, own)
+            self.objective = create_objective(name, **self.training_settings.options)
 
-        Args:
-            datasets: The data sets.
-            metrics: Metrics of the fused images and their sources.
-            theorem: Whether the theorem of TTD is measured too, if there is TTD.
-        """
-        rows, loss = ["static"], None
-        if self.dynamic_options is not None:
-            rows.append("ttd")
-            loss = dynamic_fusion(self.network, self.dynamic_options).map_loss if theorem else None
-        self.datasets = datasets
-        self.boards = [Scoreboard(dataset, rows, metrics, loss) for dataset in datasets]
-
-    def conventions(self) -> dict[str, str]:
-        """What each metric computes, in one line, by the name of its column."""
-        return {name: text for board in self.boards for name, text in board.conventions().items()}
-
-    def headings(self) -> dict[str, str]:
-        """Every metric with its convention, by the name of its column."""
-        return {name: text for board in self.boards for name, text in board.headings().items()}
-
-    def directions(self) -> dict[str, str]:
-        """Which values are better, ``higher``, ``lower`` or ``zero``, by the same."""
-        named = {True: "higher", False: "lower", None: "zero"}
-        metrics = {name: one for board in self.boards for name, one in board.metrics.items()}
-        return {name: named[one.higher_is_better] for name, one in metrics.items()}
-
-    def on_validation_start(self) -> None:
-        """Put the scoreboards on the device of this process; forget other weights' channels."""
-        self.channels = {}
-        for board in self.boards:
-            board.to(self.device)
-
-    def on_test_start(self) -> None:
-        """The same."""
-        self.on_validation_start()
-
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Sum of the objective's terms."""
+    def configure_optimizers(self) -> Any:
+        """The optimisers of the objective's groups; :meth:`training_step` steps several."""
         assert self.objective is not None
-        terms = self.objective(self.network, batch, self.current_epoch)
-        for name, value in terms.items():
-            self.log(f"train/loss/{name}", value, batch_size=len(batch["sources"]), prog_bar=True)
-        loss = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(loss):
-            raise InputError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch}; lower training.lr "
-                "or set trainer.precision to 32-true"
-            )
-        return loss
+        groups = learning_groups(self.objective, self.network)
+        self._optimizers = optimizer_names(groups)
+        made = build_optimizers(groups, self.training_settings, self.trainer)
+        if len(made) == 1:
+            return made[0]
+        self.automatic_optimization = False
+        return made
+
+    def on_fit_start(self) -> None:
+        """Let every part learn: networks come in evaluation mode."""
+        self.train()
+
+    def on_fit_end(self) -> None:
+        """Let the next trainer clip gradients, which Lightning forbids to manual optimisation."""
+        self.automatic_optimization = True
 
     def on_train_start(self) -> None:
         """Go on with the rates of this training's schedule."""
         restore_rates(self.trainer)
+        total = self.trainer.estimated_stepping_batches
+        self._total = None if total == float("inf") else int(total)
 
-    def configure_optimizers(self) -> Any:
-        """One optimiser; each group of the objective's has its own learning rate."""
-        assert self.objective is not None
-        assert self.training_settings is not None
-        groups = self.objective.parameter_groups(self.network)
-        return build_optimizer(groups, self.training_settings, self.trainer)
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
+        """The loss; several optimisers make a step each, with a loss of their own."""
+        if self.automatic_optimization:
+            return self._loss(batch, self._optimizers[0])
+        for name, optimizer in zip(self._optimizers, self.optimizers(), strict=True):
+            self.toggle_optimizer(optimizer)
+            loss = self._loss(batch, name)
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            optimizer.step()
+            self.untoggle_optimizer(optimizer)
+        step_schedules(self.trainer, "step")
+        return None
+
+    def on_train_epoch_end(self) -> None:
+        """Let the schedules of several optimisers step on."""
+        if not self.automatic_optimization:
+            step_schedules(self.trainer, "epoch")
 
     def configure_gradient_clipping(
         self,
@@ -144,155 +155,145 @@ class FusionModule(L.LightningModule):
         if gradient_clip_val is not None:
             clip_each_group(optimizer, gradient_clip_val)
 
-    def fuse(
-        self, batch: dict[str, Any], index: int = 0
-    ) -> tuple[dict[str, Tensor], dict[str, float], Any]:
-        """Fuse a batch statically and dynamically, encoding it once.
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        """Clip for several optimisers, where Lightning does not."""
+        if not self.automatic_optimization:
+            self.configure_gradient_clipping(optimizer, self.trainer.gradient_clip_val)
 
-        Args:
-            batch: The batch.
-            index: Number of its data set.
+    def on_validation_start(self) -> None:
+        """Prepare to score; calibrate TTD anew, since the weights are others."""
+        objective = self.objective
+        if objective is not None and objective.validates:
+            self.scores = [ObjectiveScores(objective, self.network, self.device)]
+        else:
+            self._open(self.trainer.val_dataloaders)
 
-        Returns:
-            The network's output by row, (B, C, H, W); milliseconds per image by row; and the
-            :class:`DynamicFusion`, or None.
+    def on_test_start(self) -> None:
+        """Prepare to score."""
+        self._open(self.trainer.test_dataloaders)
+
+    def on_predict_start(self) -> None:
+        """Prepare to fuse.
+
+        Raises:
+            InputError: If there are several settings of TTD.
         """
-        return self._fuse(batch, index)[:3]
+        if len(self.methods.ttd) > 1:
+            raise InputError("predict gives one picture of each sample; set one setting of ttd")
+        self._open(self.trainer.predict_dataloaders)
 
-    def _fuse(self, batch: dict[str, Any], index: int) -> Fusion:
-        """The same, with the features."""
-        network = self.network
-        sources = seen_by(network, batch["sources"])
-        wrapper = self._dynamic_fusion(index)
-        start = self._now()
-        features = network.encode(sources)
-        encoded = self._now()
-        images = {"static": network.decode(network.combine(features), sources)}
-        decoded = self._now()
-        seconds = {"static": decoded - start}
-        dynamic: DynamicFusion | None = None
-        if wrapper is not None:
-            dynamic = wrapper.fuse(features, sources, images["static"])
-            images["ttd"] = dynamic.fused
-            shared = decoded if wrapper.needs_static else encoded
-            seconds["ttd"] = shared - start + self._now() - decoded
-        milliseconds = {row: 1000 * s / len(sources) for row, s in seconds.items()}
-        return Fusion(images, milliseconds, dynamic, features)
-
-    def _dynamic_fusion(self, index: int) -> TestTimeDynamicFusion | None:
-        """TTD of a data set; an automatic channel is chosen before its first image is fused."""
-        if self.dynamic_options is None:
-            return None
-        dynamic = dynamic_fusion(self.network, self.dynamic_options)
-        if dynamic.channel == "auto" and self.datasets:
-            if index not in self.channels:
-                dataset = self.datasets[index]
-                self.channels[index] = calibrated_channel(dynamic, dataset, self.device)
-            dynamic.channel = self.channels[index]
-        return dynamic
-
-    def test_step(
+    def validation_step(
         self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
-    ) -> dict[str, Any]:
-        """Fuse and score a batch; the images go to whoever writes them."""
-        if batch_idx == 0:
-            # warms up: the times of the first image would be wrong
-            self.fuse(batch, dataloader_idx)
-        return self._score(batch, dataloader_idx, "check checkpoint and precision")
+    ) -> None:
+        """Fuse and score a batch, or let the objective judge it."""
+        self.scores[dataloader_idx].update(batch)
 
-    def on_test_epoch_end(self) -> None:
-        """Gather the scores of all processes into ``tested``, one per data set."""
-        self.tested = [board.scores() for board in self.boards]
-
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+    def test_step(self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0) -> None:
         """Fuse and score a batch."""
-        self._score(batch, 0, "lower training.lr")
+        self.scores[dataloader_idx].update(batch)
+
+    def predict_step(
+        self, batch: dict[str, Any], batch_idx: int, dataloader_idx: int = 0
+    ) -> list[Picture]:
+        """The pictures of a batch, on the CPU; with TTD if there is a setting of it."""
+        scores = self.scores[dataloader_idx]
+        assert isinstance(scores, Scores)
+        (ttd,) = scores.ttd.values() or [None]
+        (pictures,) = scores.fuser.fuse_batch(batch, [ttd])
+        return [_on_cpu(picture) for picture in pictures]
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean of every metric, static and dynamic."""
-        scores = self.boards[0].scores()
-        for row in scores.fused_rows:
-            prefix = "val" if row == "static" else f"val/{row}"
-            for metric, value in scores.means(row).items():
-                self.log(f"{prefix}/{metric}", value, prog_bar=metric in scores.truth_metrics)
-        self.boards[0].reset()
+        """Log the means over all images."""
+        self._log_means("val")
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say in plain values which network the weights belong to."""
-        checkpoint["hyper_parameters"] = {
-            "name": self.network.name,
-            "options": self.network.options,
+    def on_test_epoch_end(self) -> None:
+        """Log the means over all images; ``Trainer.test`` returns them."""
+        self._log_means("test")
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out the weights of an objective that there is not: it is needed to train only."""
+        if self.objective is None:
+            weights = checkpoint["state_dict"]
+            kept = {key: weights[key] for key in weights if not key.startswith(OBJECTIVE)}
+            checkpoint["state_dict"] = kept
+
+    def _loss(self, batch: dict[str, Any], optimizer: str) -> Tensor:
+        assert self.objective is not None
+        step = Step(self.current_epoch, steps_done(self.trainer), self._total, optimizer)
+        terms = self.objective(self.network, batch, step)
+        count = len(batch["index"])
+        for name, value in terms.items():
+            self.log(f"train/loss/{name}", value, batch_size=count, prog_bar=True)
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            raise InputError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch}; lower training.lr "
+                "or set trainer.precision to 32-true"
+            )
+        if any(one.reduce_on_plateau for one in self.trainer.lr_scheduler_configs):
+            self.log("train/loss", loss, batch_size=count, on_step=False, on_epoch=True)
+        return loss
+
+    def _open(self, loaders: Any) -> None:
+        """The scores of each data set that will be evaluated."""
+        if isinstance(loaders, Mapping):
+            loaders = list(loaders.values())
+        elif not isinstance(loaders, Sequence):
+            loaders = [loaders]
+        datasets = [loader.dataset for loader in loaders]
+        names = [getattr(dataset, "name", "") for dataset in datasets]
+        names = [
+            name if name and names.count(name) == 1 else str(k) for k, name in enumerate(names)
+        ]
+        with self.trainer.precision_plugin.forward_context():
+            self.scores = [
+                Scores(name, dataset, self.methods, self.scorer, self.task, self.device)
+                for name, dataset in zip(names, datasets, strict=True)
+            ]
+
+    def _log_means(self, stage: str) -> None:
+        for scores in self.scores:
+            place = f"{stage}/{scores.name}" if len(self.scores) > 1 else stage
+            for name, mean in scores.means().items():
+                self.log(f"{place}/{name}", mean, prog_bar=name in scores.shown)
+
+    def _plain(self) -> dict[str, Any]:
+        """The arguments that make this module again, as plain values; not a nameless network."""
+        network, metrics = self.network, self.scorer.fusion.metrics
+        named = {"network": network.name, "options": network.options} if network.name else {}
+        return {
+            **named,
+            "objective": self.wanted_objective,
+            "training": asdict(self.training_settings),
+            "ttd": [asdict(one) for one in self.methods.ttd.values()],
+            "metrics": [f"{one.name}:{one.convention_name}" for one in metrics],
+            "task": self.task,
+            "colour": self.methods.colour,
+            "stretch": self.methods.stretch,
             "fusionlab": fusionlab.__version__,
         }
 
-    def viewable(self, image: Tensor, batch: dict[str, Any]) -> Tensor:
-        """What a viewer sees of the network's output for a batch, (B, 3, H, W) in [0, 1]."""
-        image = stretched(image) if self.stretch else image
-        return viewable_image(image, batch["chroma"], in_rgb=batch["sources"].shape[2] == 3)
 
-    def _score(self, batch: dict[str, Any], index: int, remedy: str) -> dict[str, Any]:
-        fusion = self._fuse(batch, index)
-        images, milliseconds, dynamic, _ = fusion
-        board = self.boards[index]
-        viewable, fused = {}, []
-        for row, image in images.items():
-            if not torch.isfinite(image).all():
-                names = ", ".join(batch["id"])
-                raise InputError(f"{names} fused to NaN or infinity ({row}); {remedy}")
-            viewable[row] = self.viewable(image, batch)
-            levels = grey_levels(viewable[row])
-            fused.append(board.update(row, levels, batch, milliseconds[row]))
-        alone = board.update_sources(batch)
-        rows = [[*(row[k] for row in fused), *alone[k]] for k in range(len(alone))]
-        theorem = None if board.theorem is None else self._theorem(batch, index, fusion)
-        return {"images": viewable, "dynamic": dynamic, "rows": rows, "theorem": theorem}
-
-    def _theorem(self, batch: dict[str, Any], index: int, fusion: Fusion) -> list[TheoremLines]:
-        """Measure the theorem of TTD on a batch, which is no part of its time."""
-        wrapper = self._dynamic_fusion(index)
-        assert wrapper is not None
-        assert fusion.dynamic is not None
-        sources = seen_by(self.network, batch["sources"])
-        components, losses = uni_source(wrapper, fusion.dynamic, fusion.features, sources)
-        against = against_truth(batch, fusion.images, components)
-        weights = fusion.dynamic.weights
-        return self.boards[index].update_theorem(batch, weights, losses, against)
-
-    def describe(self) -> dict[str, Any]:
-        """What a result says of what made its images: plain values."""
-        network = {**self.network.describe(), "stretch": self.stretch}
-        ttd = self.dynamic_options
-        if ttd is not None and self.channels:
-            names = {self.datasets[index].name: n for index, n in self.channels.items()}
-            ttd = {**ttd, "channels": names}
-        return {"network": network, "ttd": ttd}
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+def _network(
+    network: FusionNetwork | str, options: Mapping[str, Any] | None, checkpoint: str | Path | None
+) -> FusionNetwork:
+    if isinstance(network, str):
+        return create_network(network, checkpoint, **(options or {}))
+    if checkpoint is not None or (options is not None and dict(options) != network.options):
+        raise InputError("options and checkpoint are those of a network given by name")
+    return network
 
 
-def stretched(image: Tensor) -> Tensor:
-    """(B, C, H, W), each image from its minimum to its maximum over [0, 1]; flat ones stay."""
-    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
-    return torch.where(high > low, (image - low) / (high - low).where(high > low, 1), image)
+def _settings(ttd: TTD | str | Sequence[TTD | str | Mapping[str, Any]]) -> list[TTD]:
+    given = [ttd] if isinstance(ttd, TTD | str) else ttd
+    return [
+        one if isinstance(one, TTD) else TTD(one) if isinstance(one, str) else TTD(**one)
+        for one in given
+    ]
 
 
-def viewable_image(fused: Tensor, chroma: Tensor, in_rgb: bool) -> Tensor:
-    """What a viewer sees: colour put back, clamped.
-
-    Args:
-        fused: Output of a network, (B, 1, H, W) or (B, 3, H, W).
-        chroma: Chroma of the sources, (B, 2, H, W) in [−0.5, 0.5]; 0 where all sources are grey.
-        in_rgb: Whether the network saw colours, or luma, perhaps three times.
-
-    Returns:
-        (B, 3, H, W) in [0, 1]; three equal channels where all sources are grey.
-    """
-    fused = fused.float().clamp(0, 1) if fused.shape[1] == 3 else fused.float()
-    luma = torch.stack([to_luma(image) for image in fused])
-    if not in_rgb:
-        return with_chroma(luma, chroma).clamp(0, 1)
-    coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
-    return torch.where(coloured, fused, luma)
+def _on_cpu(picture: Picture) -> Picture:
+    tensors: dict[str, Any] = {
+        name: one.cpu() for name, one in vars(picture).items() if isinstance(one, Tensor)
+    }
+    return replace(picture, **tensors)

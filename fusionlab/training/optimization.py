@@ -1,86 +1,136 @@
-"""The optimiser, its learning rates and the clipping of gradients, by groups of parameters."""
+"""Optimisers of torch by name, and the clipping of gradients, by groups of parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
 import torch
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import Optimizer
 
-from fusionlab.losses.base import ParameterGroup
+from fusionlab.errors import InputError
+from fusionlab.losses import Objective, ParameterGroup
+from fusionlab.networks import FusionNetwork
 from fusionlab.settings import Training
+from fusionlab.training.schedules import build_schedule, check_options, check_schedule, named
 
-LEAST_HALVING = 0.01  # share of the first rate below which halving does not go
+
+def learning_groups(objective: Objective, network: FusionNetwork) -> list[ParameterGroup]:
+    """What an objective trains, without frozen parameters.
+
+    Raises:
+        InputError: If it cannot train this network, or nothing is left.
+    """
+    objective.check_network(network)
+    groups = [
+        replace(group, parameters=[one for one in group.parameters if one.requires_grad])
+        for group in objective.parameter_groups(network)
+    ]
+    groups = [group for group in groups if group.parameters]
+    if not groups:
+        raise InputError("every parameter that training.objective trains is frozen")
+    return groups
 
 
-def build_optimizer(
+def build_optimizers(
     groups: list[ParameterGroup], settings: Training, trainer: L.Trainer
-) -> dict[str, Any]:
-    """The optimiser with a learning rate schedule per group, as Lightning wants them.
+) -> list[dict[str, Any]]:
+    """Each optimiser with a learning rate schedule per group, as Lightning wants them.
 
-    One optimiser over all groups does what one per group would: SGD and Adam treat every parameter
-    by itself, and leave those alone that have no gradient yet.
+    One optimiser over several groups does what one per group would: SGD and Adam treat every
+    parameter by itself, and leave those alone that have no gradient yet.
+
+    Raises:
+        InputError: If the settings do not go together.
     """
-    parameters = [{"params": group.parameters, "name": group.name} for group in groups]
-    lr, decay = settings.lr, settings.weight_decay
-    optimizer: torch.optim.Optimizer
-    if settings.optimizer == "sgd":
-        optimizer = torch.optim.SGD(parameters, lr, settings.momentum, weight_decay=decay)
-    else:
-        optimizer = torch.optim.Adam(parameters, lr, weight_decay=decay)
-    factors = [learning_rate_factor(settings, trainer, group.first_epoch) for group in groups]
-    interval = "step" if settings.schedule == "polynomial" else "epoch"
-    schedule = {"scheduler": LambdaLR(optimizer, factors), "interval": interval}
-    return {"optimizer": optimizer, "lr_scheduler": schedule}
+    if len(optimizer_names(groups)) > 1:
+        _check_several(settings, trainer)
+    return [
+        {"optimizer": one, "lr_scheduler": build_schedule(settings, one, of_optimizer, trainer)}
+        for one, of_optimizer in make_optimizers(groups, settings)
+    ]
 
 
-def learning_rate_factor(
-    settings: Training, trainer: L.Trainer, first_epoch: int
-) -> Callable[[int], float]:
-    """What the learning rate is multiplied by, as a function of the step or the epoch.
+def make_optimizers(
+    groups: list[ParameterGroup], settings: Training
+) -> Iterator[tuple[Optimizer, list[ParameterGroup]]]:
+    """Each optimiser that the groups name, with its groups.
 
-    Args:
-        settings: The ``training`` group of the config.
-        trainer: Knows how long the training lasts; so a resumed one may last longer.
-        first_epoch: Where the schedule ``halving`` starts.
+    Raises:
+        InputError: If torch has no such optimiser, or it does not take the settings.
     """
-    steps, epochs = int(trainer.estimated_stepping_batches), trainer.max_epochs or 1
+    kind = named(known_optimizers(), "training.optimizer", settings.optimizer)
+    takes = inspect.signature(kind).parameters
+    arguments: dict[str, Any] = {"lr": settings.lr}
+    for name in ("momentum", "weight_decay"):
+        if name in takes:
+            arguments[name] = getattr(settings, name)
+        elif getattr(settings, name) != getattr(Training(), name):
+            raise InputError(f"{kind.__name__} has no {name}; leave training.{name} out")
+    own = [name for name in takes if name not in ("params", "lr", "momentum", "weight_decay")]
+    check_options("training.optimizer_options", kind, settings.optimizer_options, own)
+    for name in optimizer_names(groups):
+        of_optimizer = [group for group in groups if group.optimizer == name]
+        parameters = [{"params": one.parameters, "name": one.name} for one in of_optimizer]
+        try:
+            made = kind(parameters, **arguments, **settings.optimizer_options)
+        except (TypeError, ValueError) as fault:
+            raise InputError(f"training.optimizer {kind.__name__}: {fault}") from None
+        yield made, of_optimizer
 
-    def polynomial(step: int) -> float:
-        return max(0.0, 1 - step / steps) ** settings.lr_power
 
-    def halving(epoch: int) -> float:
-        halvings = max(0, epoch - first_epoch) // settings.halving_epochs
-        return max(0.5**halvings, LEAST_HALVING)
+def optimizer_names(groups: list[ParameterGroup]) -> list[str]:
+    """The optimisers in the order in which they take turns."""
+    return list(dict.fromkeys(group.optimizer for group in groups))
 
-    def late(epoch: int) -> float:
-        return min(1.0, max(0.0, (epochs - epoch) / (epochs - epochs // 2)))
 
+def check_optimization(groups: list[ParameterGroup], settings: Training) -> None:
+    """Refuse an optimiser or a schedule that cannot be made, before anything is written.
+
+    Raises:
+        InputError: Naming the setting.
+    """
+    for optimizer, _ in make_optimizers(groups, settings):
+        check_schedule(settings, optimizer)
+
+
+def known_optimizers() -> dict[str, type[Optimizer]]:
+    """The optimisers of torch by their names in small letters."""
     return {
-        "polynomial": polynomial,
-        "halving": halving,
-        "late": late,
-        "constant": lambda _: 1.0,
-    }[settings.schedule]
+        name.casefold(): one
+        for name, one in vars(torch.optim).items()
+        if isinstance(one, type) and issubclass(one, Optimizer) and one is not Optimizer
+    }
 
 
-def restore_rates(trainer: L.Trainer) -> None:
-    """Give each group the rate of its schedule, where a resumed training has that of its old one.
-
-    A training that was finished and goes on for longer has a longer schedule.
-    """
-    for config in trainer.lr_scheduler_configs:
-        schedule = config.scheduler
-        assert isinstance(schedule, LambdaLR)
-        groups = schedule.optimizer.param_groups
-        for group, lr, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
-            group["lr"] = lr * factor(schedule.last_epoch)
+def steps_done(trainer: L.Trainer) -> int:
+    """Steps that the training has made; Lightning counts those of several optimisers together."""
+    if trainer.lightning_module.automatic_optimization:
+        return trainer.global_step
+    return trainer.global_step // max(1, len(trainer.optimizers))
 
 
-def clip_each_group(optimizer: torch.optim.Optimizer, largest_norm: float) -> None:
+def clip_each_group(optimizer: Optimizer, largest_norm: float) -> None:
     """Clip the gradient of each group to a norm of its own."""
     for group in optimizer.param_groups:
         clip_grad_norm_(group["params"], largest_norm)
+
+
+def _check_several(settings: Training, trainer: L.Trainer) -> None:
+    """Refuse what several optimisers cannot do.
+
+    Raises:
+        InputError: Naming the setting.
+    """
+    unfit = {
+        "trainer.accumulate_grad_batches": trainer.accumulate_grad_batches != 1,
+        "trainer.max_steps": trainer.max_steps != -1,
+        "training.schedule ReduceLROnPlateau": settings.schedule.casefold() == "reducelronplateau",
+    }
+    for name, given in unfit.items():
+        if given:
+            raise InputError(f"{name} does not go with several optimisers; leave it out")

@@ -1,47 +1,36 @@
-"""The program behind train.py."""
+"""The program behind ``fusionlab train``."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
-import lightning as L
-import yaml
 from jsonargparse import Namespace
+from lightning.fabric.utilities.seed import seed_everything
 from lightning.pytorch.callbacks import Callback
 from torch import nn
+from torch.utils.data import Dataset
 
-from fusionlab.data.datamodule import FusionData
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
-from fusionlab.losses import create_objective
-from fusionlab.losses.base import ParameterGroup
-from fusionlab.metrics import FusionMetrics, open_metrics
-from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
-from fusionlab.networks.checkpoints import file_sha256, load_weights, read_checkpoint
-from fusionlab.programs.fitting import Fitting
-from fusionlab.programs.illumination import train_illumination
-from fusionlab.programs.inputs import (
-    check_datasets,
-    check_share,
-    check_source_counts,
-    open_datasets,
-)
-from fusionlab.programs.material import open_material
-from fusionlab.programs.outcome import print_json, show, write_results
-from fusionlab.programs.provenance import provenance
-from fusionlab.settings import Task
-from fusionlab.tracking.evaluation import summary_values
-from fusionlab.tracking.identity import data_name
-from fusionlab.training.batch_norm import HoldBatchNorm
+from fusionlab.evaluation.opening import check_data
+from fusionlab.losses import Objective, ParameterGroup, create_objective, objective_name
+from fusionlab.metrics import open_metrics
+from fusionlab.networks import NETWORKS, FusionNetwork, create_network, save_checkpoint
+from fusionlab.networks.checkpoints import file_sha256
+from fusionlab.settings import Data, Metrics, Network, Training
+from fusionlab.training.callbacks import HoldBatchNorm
+from fusionlab.training.data import open_training
+from fusionlab.training.datamodule import FusionData
+from fusionlab.training.fitting import Fitting
 from fusionlab.training.module import FusionModule
+from fusionlab.training.optimization import check_optimization, learning_groups
+from fusionlab.training.results import BenchResults, ObjectiveResults
 from fusionlab.training.samples import SampleWriter
-
-BUILT_IN_TASKS = {"multi_focus": "mff", "photographs": "vif", "pairs": "vif"}  # by material
 
 
 def train(settings: Namespace, config: str) -> Path:
-    """Train, validate, keep checkpoints and print the table of the one that is kept.
+    """Train, validate, keep checkpoints, and show what the weights that are kept score.
 
     Args:
         settings: The instantiated config.
@@ -53,74 +42,76 @@ def train(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
-    stages = {"fusion": train_fusion, "illumination": train_illumination}
-    return stages[settings.training.stage](settings, config)
-
-
-def train_fusion(settings: Namespace, config: str) -> Path:
-    """Train a fusion network; as :func:`train`."""
-    L.seed_everything(settings.seed, workers=True, verbose=False)
-    network = create_network(
-        settings.network.name, settings.network.checkpoint, **settings.network.options
-    )
-    objective = create_objective(settings.network.name, **settings.training.options)
-    if settings.data.root is None and settings.data.task is None:
-        settings.data.task = BUILT_IN_TASKS[objective.material]
-    datasets = open_datasets(settings.data, network)
-    metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
-    check_datasets(datasets, FusionMetrics(metrics))
-    check_source_counts(datasets, network)
-    groups = objective.parameter_groups(network)
+    seed_everything(settings.seed, workers=True, verbose=False)
+    objective, network = _open(settings)
+    groups = learning_groups(objective, network)
+    learns_network = bool({id(one) for group in groups for one in group.parameters} & _ids(network))
     _check_settings(settings, network, groups)
-    material = open_material(objective, network, settings, cast(Task, datasets[0].task))
-    module = FusionModule(
-        network, objective, settings.training, settings.ttd, settings.network.stretch
-    )
-    module.train()
-    network.checkpoint = {}  # what it starts from is no longer what it is
-    module.score_on(datasets, metrics)
+    learns_from, validation = open_training(objective, network, settings)
+    if objective.validates:
+        _check_read(settings, objective, learns_network, isinstance(validation, FusionDataset))
+    if isinstance(validation, FusionDataset):
+        check_data([validation])
+    module = _module(settings, objective, network)
+    data = FusionData([validation], settings.data, learns_from, settings.training, settings.seed)
+    results = _results(module, data, settings, config)
     in_one_stage = not any(group.first_epoch for group in groups)
     fitting = Fitting(
         settings,
         config,
-        "val/PSNR_truth" if datasets[0].has_reference and in_one_stage else None,
-        _callbacks(settings, datasets[0]),
+        results.monitor if in_one_stage else None,
+        _callbacks(settings, objective, validation),
         objective.unused_parameters,
     )
-    check_share(datasets, settings.data.batch_size, fitting.trainer.world_size)
-    data = FusionData(datasets, settings.data, material, settings.training, settings.seed)
-    about = {"settings": yaml.safe_load(config), "data": [one.describe() for one in datasets]}
-    fitting.fit(module, data, {**module.describe(), **about, **provenance()})
-    _keep(fitting, network)
-    fitting.trainer.test(module, data, verbose=False)
-    if fitting.trainer.is_global_zero:
-        _finish(fitting, module, datasets, settings, config)
+    data.check_share(fitting.trainer.world_size)
+    fitting.fit(module, data, results.about())
+    fitting.load_kept(module)
+    keeps_network = learns_network or not objective.validates
+    results.write(fitting, _save(fitting, objective, network if keeps_network else None))
     return fitting.folder
 
 
-def _finish(
-    fitting: Fitting,
-    module: FusionModule,
-    datasets: list[FusionDataset],
-    settings: Namespace,
-    config: str,
-) -> None:
-    """Write the scores of the weights to use, print them and log them."""
-    evaluated = list(zip(datasets, module.tested, strict=True))
-    content = write_results(fitting.folder, module, datasets, evaluated, config)
-    if settings.json:
-        print_json(content)
-    else:
-        show(module, evaluated)
-        print(f"Checkpoints, log, config and scores: {fitting.folder}")
-    name = f"{module.network.name}-{data_name(content['data'])}"
-    fitting.track(summary_values(content), Path(module.network.checkpoint["path"]), name)
+def _open(settings: Namespace) -> tuple[Objective, FusionNetwork]:
+    """The objective comes first: what it draws from the seed does not depend on the network."""
+    chosen, training = settings.network, settings.training
+    if not NETWORKS[chosen.name].trainable:
+        raise InputError(f"{chosen.name} has no weights to train; set network.name to another")
+    default = NETWORKS[chosen.name].objective
+    name = objective_name(training.objective, default, chosen.name)
+    objective = create_objective(name, **training.options)
+    return objective, create_network(chosen.name, chosen.checkpoint, **chosen.options)
 
 
-def _callbacks(settings: Namespace, validation: FusionDataset) -> list[Callback]:
+def _module(settings: Namespace, objective: Objective, network: FusionNetwork) -> FusionModule:
+    network.checkpoint = {}  # what it starts from is no longer what it is
+    return FusionModule(
+        network,
+        objective,
+        settings.training,
+        () if settings.ttd is None else settings.ttd,
+        open_metrics(settings.metrics.preset, settings.metrics.names),
+        colour=settings.data.colour,
+        stretch=settings.network.stretch,
+    )
+
+
+def _results(
+    module: FusionModule, data: FusionData, settings: Namespace, config: str
+) -> BenchResults | ObjectiveResults:
+    assert module.objective is not None
+    if module.objective.validates:
+        return ObjectiveResults(module, data, settings, config)
+    validation = data.datasets[0]
+    assert isinstance(validation, FusionDataset)
+    return BenchResults(module, validation, settings, config)
+
+
+def _callbacks(settings: Namespace, objective: Objective, validation: Dataset) -> list[Callback]:
     """What a fusion network is trained with, besides what every training has."""
     callbacks: list[Callback] = [HoldBatchNorm(settings.training.hold_batch_norm)]
-    if not settings.trainer.fast_dev_run:
+    if objective.validates or settings.trainer.fast_dev_run:
+        return callbacks
+    if isinstance(validation, FusionDataset):
         callbacks.append(SampleWriter(validation, settings.training.samples_every))
     return callbacks
 
@@ -128,11 +119,12 @@ def _callbacks(settings: Namespace, validation: FusionDataset) -> list[Callback]
 def _check_settings(
     settings: Namespace, network: FusionNetwork, groups: list[ParameterGroup]
 ) -> None:
-    """Refuse what would leave a part of the network untrained, or cannot be computed.
+    """Refuse what would leave a part untrained, or cannot be computed.
 
     Raises:
         InputError: Naming the setting.
     """
+    check_optimization(groups, settings.training)
     epochs = settings.trainer.max_epochs
     for group in groups:
         if group.first_epoch >= epochs and not settings.trainer.fast_dev_run:
@@ -145,11 +137,52 @@ def _check_settings(
         raise InputError(f"{network.name} has batch norm; set training.batch_size to 2 or more")
 
 
-def _keep(fitting: Fitting, network: FusionNetwork) -> None:
-    """Load the weights to keep into the network and write them as safetensors."""
-    if fitting.kept is not None:
-        load_weights(network, read_checkpoint(fitting.kept))
-    if fitting.trainer.is_global_zero:
+def _check_read(
+    settings: Namespace, objective: Objective, learns_network: bool, reads_data: bool
+) -> None:
+    """Refuse what an objective that validates itself does not read.
+
+    Args:
+        settings: The instantiated config.
+        objective: The objective.
+        learns_network: Whether the network is trained.
+        reads_data: Whether it validates on the group ``data``.
+
+    Raises:
+        InputError: Naming the first such setting.
+    """
+    network = settings.network
+    unread = {
+        "network": not learns_network and asdict(network) != asdict(Network(network.name)),
+        "data": not reads_data and settings.data != Data(),
+        "ttd": settings.ttd is not None,
+        "metrics": settings.metrics != Metrics(),
+        "training.samples_every": settings.training.samples_every != Training().samples_every,
+    }
+    for name, given in unread.items():
+        if given:
+            raise InputError(
+                f"training.objective {objective.name} does not read {name}; leave it out"
+            )
+
+
+def _save(fitting: Fitting, objective: Objective, network: FusionNetwork | None) -> list[Path]:
+    """Write the network, if it was trained, and what the objective has; on the first process."""
+    if not fitting.trainer.is_global_zero:
+        return []
+    files = []
+    if network is not None:
         path = fitting.folder / f"{network.name}.safetensors"
         save_checkpoint(network, path)
         network.checkpoint = {"path": str(path), "sha256": file_sha256(path)}
+        files.append(path)
+    own = objective.save(fitting.folder)
+    return [*files, *([own] if own is not None else [])]
+
+
+def _ids(network: FusionNetwork) -> set[int]:
+    return {id(parameter) for parameter in network.parameters()}
+
+
+if __name__ == "__main__":
+    raise SystemExit("run fusionlab train")

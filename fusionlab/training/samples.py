@@ -12,9 +12,9 @@ from fusionlab.data.batches import collate
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.tracking.identity import short
 from fusionlab.tracking.logger import STEP, Tracker
-from fusionlab.tracking.panels import Tile, image_tile, weight_tile, write_panel
-from fusionlab.training.dynamic import seen_by
+from fusionlab.tracking.panels import Tile, image_tile, rd_tile, write_panel
 from fusionlab.training.module import FusionModule
+from fusionlab.training.scores import Scores
 
 SAMPLES = 4  # the first of the validation data, the same each time
 
@@ -22,8 +22,8 @@ SAMPLES = 4  # the first of the validation data, the same each time
 class SampleWriter(Callback):
     """Writes ``samples/epoch-<n>/<id>.png`` in the run folder; logs ``samples/<id>`` to W&B.
 
-    Each is one wide picture: the sources, fused statically, and with TTD also fused dynamically,
-    the RD and the uni-source component of each source.
+    Each is one wide picture: the sources, the picture of every method, and with TTD the RD and the
+    uni-source component of each source.
 
     Args:
         dataset: The validation data.
@@ -39,32 +39,31 @@ class SampleWriter(Callback):
         if not self.every or validation % self.every or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, FusionModule)
+        scores = pl_module.scores[0]
+        assert isinstance(scores, Scores)
         folder = Path(trainer.default_root_dir, "samples", f"epoch-{trainer.current_epoch}")
         for index in range(min(SAMPLES, len(self.dataset))):
             name = self.dataset.ids[index]
-            tiles = self._tiles(trainer, pl_module, index)
-            write_panel(folder / f"{name}.png", tiles, pl_module.dynamic_options is not None)
+            with trainer.precision_plugin.forward_context():
+                tiles = self._tiles(scores, index)
+            write_panel(folder / f"{name}.png", tiles, bool(scores.ttd))
             _log(trainer, f"samples/{short(name)}", folder / f"{name}.png")
 
-    def _tiles(self, trainer: Trainer, module: FusionModule, index: int) -> list[Tile]:
-        precision = trainer.precision_plugin
-        batch = trainer.strategy.batch_to_device(collate([self.dataset[index]]))
-        with precision.val_step_context():
-            batch = precision.convert_input(batch)
-            images, _, dynamic = module.fuse(batch)
-            seen = seen_by(module.network, batch["sources"])
-            # those of TTD may be the static image; four samples now and then may be encoded again
-            components = module.network.components(module.network.encode(seen), seen)[0]
-        names = self.dataset.source_names[index]
-        sources = self.dataset.images(index)[0]
+    def _tiles(self, scores: Scores, index: int) -> list[Tile]:
+        names, sources = self.dataset.source_names[index], self.dataset.images(index)[0]
+        batch = collate([self.dataset[index]])
+        encoded = scores.fuser.encode(batch)
+        settings = [None, *scores.ttd.values()]
+        found = [scores.fuser.pictures(batch, encoded, ttd)[0] for ttd in settings]
         tiles = [(name, image_tile(image)) for name, image in zip(names, sources, strict=True)]
-        tiles += [
-            (row, image_tile(module.viewable(image, batch)[0])) for row, image in images.items()
-        ]
-        if dynamic is not None:
-            pairs = zip(names, dynamic.weights[0, :, 0], strict=True)
-            tiles += [(f"RD {name}", weight_tile(weight)) for name, weight in pairs]
-            pairs = zip(names, components, strict=True)
+        tiles += [(name, one.image) for name, one in zip(scores.values, found, strict=True)]
+        for picture in found[1:]:
+            assert picture.rd is not None
+            tiles += [
+                (f"RD {name}", rd_tile(rd)) for name, rd in zip(names, picture.rd, strict=True)
+            ]
+        if scores.ttd:
+            pairs = zip(names, encoded.components[0], strict=True)
             tiles += [(f"{name} alone", image_tile(component)) for name, component in pairs]
         return tiles
 

@@ -74,9 +74,7 @@ def channel_scores(dynamic: TestTimeDynamicFusion, batches: Iterable[Encoded]) -
     """
     settings, totals, images = dynamic.settings, torch.zeros(()), 0
     for encoded in batches:
-        found = encoded.gradients(
-            str(settings.compare), str(settings.loss), dynamic.differentiated
-        )
+        found = encoded.gradients(str(settings.compare), str(settings.loss), dynamic.differentiated)
         losses = reconstruction_loss(found.images, encoded.sources, dynamic.pixel_loss)
         scores = []
         for channel in channel_maps(found.branches, encoded.encoded_size):

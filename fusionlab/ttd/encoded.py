@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from fusionlab.networks.base import FusionNetwork
+from fusionlab.networks.base import FusionNetwork, map_features
 from fusionlab.ttd.gradient import FeatureGradients, LossMap, feature_gradients
 from fusionlab.ttd.losses import reconstruction_loss
 
@@ -28,24 +28,37 @@ class Encoded:
         network: The network, in evaluation mode.
         sources: What it takes, (B, M, C, H, W) in [0, 1].
         task: For networks that use it.
+        order: Places of the sources in the order that the network is given them, (B, M); None for
+            their own. Only the network sees that order: whatever goes in or comes out has theirs.
 
     Raises:
         ValueError: If the network does not take these sources.
     """
 
-    def __init__(self, network: FusionNetwork, sources: Tensor, task: str | None = None) -> None:
+    def __init__(
+        self,
+        network: FusionNetwork,
+        sources: Tensor,
+        task: str | None = None,
+        order: Tensor | None = None,
+    ) -> None:
         network.check_sources(sources)
         self.network, self.sources, self.task = network, sources, task
-        self._padded = network.pad(sources)
+        self._order = order
+        with torch.inference_mode(False):  # gradients go past it, see feature_gradients
+            self._padded = self._ordered(network.pad(sources)).clone()
         self._steps = Steps(sources.device)
         self._gradients: tuple[Any, FeatureGradients | None] = (None, None)
 
     @property
     def features(self) -> Any:
         """What the encoder makes of the padded sources."""
-        return self._steps.once(
-            "features", lambda: self.network.encode_for(self._padded, self.task)
-        )
+
+        def encode() -> Any:
+            features = self.network.encode_for(self._padded, self.task)
+            return map_features(self._restored, features)
+
+        return self._steps.once("features", encode)
 
     @property
     def static(self) -> Tensor:
@@ -64,14 +77,15 @@ class Encoded:
     def fused_of(self, features: Any, gain: Tensor | None = None) -> Tensor:
         """The same of given features."""
         network = self.network
-        padded = None if gain is None else network.pad(gain)
-        image = network.decode(network.combine(features, padded), self._padded)
-        return network.crop(image, self.sources)
+        padded = None if gain is None else self._ordered(network.pad(gain))
+        combined = network.combine(map_features(self._ordered, features), padded)
+        return network.crop(network.decode(combined, self._padded), self.sources)
 
     def components_of(self, features: Any) -> Tensor:
         """Components, (B, M, C, H, W), of given features."""
+        features = map_features(self._ordered, features)
         images = self.network.components_for(features, self._padded, self.task)
-        return self.network.crop(images, self.sources)
+        return self.network.crop(self._restored(images), self.sources)
 
     def compared(self, compare: str) -> Tensor:
         """What is held against the sources, (B, M, C, H, W): components or the static image."""
@@ -117,8 +131,21 @@ class Encoded:
         """
         return self._steps.timed()
 
+    def _ordered(self, images: Tensor) -> Tensor:
+        """(B, M, ...) in the order of the network."""
+        return images if self._order is None else _at(images, self._order)
+
+    def _restored(self, images: Tensor) -> Tensor:
+        """(B, M, ...) in the order of the sources again."""
+        return images if self._order is None else _at(images, self._order.argsort(1))
+
     def _fused_for_each(self, features: Any) -> Tensor:
         return self.fused_of(features).unsqueeze(1).expand_as(self.sources)
+
+
+def _at(images: Tensor, places: Tensor) -> Tensor:
+    """(B, M, ...), the sources of each sample at its places, (B, M)."""
+    return images[torch.arange(len(images), device=images.device).unsqueeze(1), places]
 
 
 class Seconds:

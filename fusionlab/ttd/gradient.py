@@ -60,13 +60,7 @@ def feature_gradients(
         images = make(copies)
         if compare == "components":
             total = loss(images, sources).float().sum()
-            found = torch.autograd.grad(total, branches, allow_unused=True)
-            gradients = tuple(gradient for gradient in found if gradient is not None)
-            if len(gradients) < len(branches):
-                raise InputError(
-                    "this network makes its components from other features than it fuses; set "
-                    "ttd.compare to fused, or ttd.basis to loss"
-                )
+            gradients = _gradients(total, branches)
         else:
             gradients = _of_each_source(loss(images, sources), branches)
     return FeatureGradients(gradients, images.detach())
@@ -75,10 +69,26 @@ def feature_gradients(
 def _of_each_source(losses: Tensor, branches: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     gradients = tuple(torch.empty_like(branch, requires_grad=False) for branch in branches)
     for m, total in enumerate(losses.float().flatten(2).sum((0, 2)).unbind(0)):
-        found = torch.autograd.grad(total, branches, retain_graph=m + 1 < losses.shape[1])
+        found = _gradients(total, branches, keeps_graph=m + 1 < losses.shape[1])
         for kept, gradient in zip(gradients, found, strict=True):
             kept[:, m] = gradient[:, m]
     return gradients
+
+
+def _gradients(
+    total: Tensor, branches: tuple[Tensor, ...], keeps_graph: bool = False
+) -> tuple[Tensor, ...]:
+    """0 for a branch that only chooses, by an argmax, say."""
+    found = torch.autograd.grad(total, branches, retain_graph=keeps_graph, allow_unused=True)
+    if all(gradient is None for gradient in found):
+        raise InputError(
+            "this network makes what is compared from other features than it fuses; set "
+            "ttd.compare to fused, or ttd.basis to loss"
+        )
+    return tuple(
+        torch.zeros_like(branch) if gradient is None else gradient
+        for branch, gradient in zip(branches, found, strict=True)
+    )
 
 
 def gradient_magnitude(

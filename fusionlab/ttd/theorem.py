@@ -1,12 +1,12 @@
 """The theorem of TTD, measured: the bound on the generalisation error (Eq. 4) and its fall (Eq. 5).
 
-Where the loss is convex and the fused features are Σ ω⁽ᵐ⁾ f⁽ᵐ⁾ with weights that sum to 1 (a mean
-rule), Jensen's inequality bounds the error at each pixel by Σ ω⁽ᵐ⁾ ℓ⁽ᵐ⁾ plus what does not depend
-on ω. Averaged over pixels that is, for each image,
+Where the loss is convex and the fused features are Σ ω⁽ᵐ⁾ f⁽ᵐ⁾ with ω that sum to 1 (a mean rule),
+Jensen's inequality bounds the error at each pixel by Σ ω⁽ᵐ⁾ ℓ⁽ᵐ⁾ plus what does not depend on ω.
+Averaged over pixels that is, for each image,
 
     error ≤ GEB = Σ_m E[ω⁽ᵐ⁾] E[ℓ⁽ᵐ⁾] + Σ_m Cov(ω⁽ᵐ⁾, ℓ⁽ᵐ⁾) + const        (Eq. 4)
 
-Static weights are constant: their covariance is 0. The paper's claim is GEB_dynamic < GEB_static
+Static fusion has a constant ω: its covariance is 0. The paper's claim is GEB_dynamic < GEB_static
 (Eq. 5), and what it builds RD for is Cov < 0. The constant is the same on both sides of Eq. 5 and
 left out here, so an error may exceed its bound. This form is derived from the paper's statement.
 """
@@ -26,23 +26,23 @@ class Bound:
     """Eq. 4 for B images with M sources, in the unit of the loss, without the constant.
 
     Args:
-        weights: E[ω], mean over pixels, (B, M).
+        rd: E[ω], mean over pixels, (B, M).
         losses: E[ℓ], (B, M).
         covariances: Cov(ω, ℓ) over pixels, of the population, (B, M).
     """
 
-    weights: Tensor
+    rd: Tensor
     losses: Tensor
     covariances: Tensor
 
     @property
     def dynamic(self) -> Tensor:
-        """GEB of the weights, Σ E[ω] E[ℓ] + Cov(ω, ℓ), (B,)."""
-        return (self.weights * self.losses + self.covariances).sum(1)
+        """GEB of RD, Σ E[ω] E[ℓ] + Cov(ω, ℓ), (B,)."""
+        return (self.rd * self.losses + self.covariances).sum(1)
 
     @property
     def static(self) -> Tensor:
-        """GEB of uniform weights, the mean of E[ℓ] over the sources, (B,)."""
+        """GEB of uniform RD, the mean of E[ℓ] over the sources, (B,)."""
         return self.losses.mean(1)
 
     @property
@@ -57,7 +57,7 @@ class Bound:
 
     @property
     def _rounding(self) -> Tensor:
-        """What uniform weights, 1/M rounded, may differ by, (B,)."""
+        """What uniform RD, 1/M rounded, may differ by, (B,)."""
         return 8 * torch.finfo(self.losses.dtype).eps * self.static
 
 

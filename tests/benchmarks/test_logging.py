@@ -2,15 +2,15 @@ import re
 
 import pytest
 
-from fusionlab.benchmark import __main__ as benchmark
+from benchmarks import __main__ as benchmarks
 
-from ..programs.conftest import write_pairs
+from ..conftest import write_pairs
 
 
 @pytest.mark.slow
 def test_an_evaluation_with_and_without_logging_is_timed(tmp_path, capsys):
     root = write_pairs(tmp_path / "pairs")
-    benchmark.main(["logging", "--pairs", "1", "--", "--ttd", "--data.root", str(root)])
+    benchmarks.main(["logging", "--pairs", "1", "--", "--ttd", "--data.root", str(root)])
     line = capsys.readouterr().out.splitlines()[-1]
     found = re.search(r"without: ([\d.]+) \(([\d.]+) s / ([\d.]+) s\)", line)
     ratio, first, second = map(float, found.groups())
@@ -19,5 +19,5 @@ def test_an_evaluation_with_and_without_logging_is_timed(tmp_path, capsys):
 
 def test_at_least_one_pair(capsys):
     with pytest.raises(SystemExit):
-        benchmark.main(["logging", "--pairs", "0"])
+        benchmarks.main(["logging", "--pairs", "0"])
     assert "--pairs must be at least 1" in capsys.readouterr().err

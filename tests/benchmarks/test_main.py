@@ -2,15 +2,15 @@ import re
 
 import pytest
 
-from fusionlab.benchmark import __main__ as benchmark
-from fusionlab.benchmark.programs import SUBJECTS
+from benchmarks import __main__ as benchmarks
+from benchmarks.programs import SUBJECTS
 
 TINY = ["--height", "8", "--width", "9", "--pairs", "5", "--threads", "1"]
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_ratios_are_printed(name, capsys):
-    benchmark.main(["--networks", name, *TINY])
+    benchmarks.main(["--networks", name, *TINY])
     printed = capsys.readouterr().out
     title = SUBJECTS[name].title
     assert re.search(rf"{title}\+TTD here / {title} here: \d+\.\d\d \(", printed)
@@ -22,14 +22,16 @@ def test_ratios_are_printed(name, capsys):
 
 def test_memory_is_compared_on_demand(capsys, monkeypatch):
     monkeypatch.setattr(
-        benchmark, "peak_memory", lambda name, program, *_: {"dynamic": 50, "authors": 100}[program]
+        benchmarks,
+        "peak_memory",
+        lambda name, program, *_: {"dynamic": 50, "authors": 100}[program],
     )
-    benchmark.main(["--networks", "cddfuse", "--memory", *TINY])
+    benchmarks.main(["--networks", "cddfuse", "--memory", *TINY])
     expected = "peak memory at 9x8, CDDFuse+TTD here / CDDFuse as its authors run it: 0.50 (50 MiB"
     assert expected in capsys.readouterr().out
 
 
 def test_too_few_pairs_are_refused(capsys):
     with pytest.raises(SystemExit):
-        benchmark.main(["--pairs", "4"])
+        benchmarks.main(["--pairs", "4"])
     assert "--pairs must be at least 5, got 4" in capsys.readouterr().err

@@ -3,10 +3,10 @@ import re
 import pytest
 import torch
 
-from fusionlab.benchmark import __main__ as benchmark
-from fusionlab.benchmark import metrics
-from fusionlab.benchmark.plain_metrics import PLAIN
-from fusionlab.benchmark.programs import random_triples
+from benchmarks import __main__ as benchmarks
+from benchmarks import metrics
+from benchmarks.plain_metrics import PLAIN
+from benchmarks.programs import random_triples
 
 TINY = ["metrics", "--height", "41", "--width", "43", "--batch", "2", "--threads", "1"]
 
@@ -41,7 +41,7 @@ def test_the_ratio_is_per_image(monkeypatch):
 
 def test_the_lines_are_printed(capsys, monkeypatch):
     monkeypatch.setattr(metrics, "peak_memory_over_images", lambda *_: [1.0, 2.0])
-    benchmark.main([*TINY, "--images", "20"])
+    benchmarks.main([*TINY, "--images", "20"])
     printed = capsys.readouterr().out
     assert "43x41, cpu, 1 threads, 5 interleaved pairs, batch 2" in printed
     for title in (*PLAIN, f"{', '.join(PLAIN)} together"):
@@ -58,8 +58,8 @@ def test_the_lines_are_printed(capsys, monkeypatch):
 def test_memory_is_left_out_and_too_few_pairs_are_refused(capsys, monkeypatch):
     monkeypatch.setattr(metrics, "compare_speed", lambda *_: None)
     monkeypatch.setattr(metrics, "print_time_of_all", lambda *_: None)
-    benchmark.main([*TINY, "--images", "0"])
+    benchmarks.main([*TINY, "--images", "0"])
     assert "memory" not in capsys.readouterr().out
     with pytest.raises(SystemExit):
-        benchmark.main([*TINY, "--pairs", "4"])
+        benchmarks.main([*TINY, "--pairs", "4"])
     assert "--pairs must be at least 5, got 4" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fusionlab.benchmark.programs import SUBJECTS, build, luma, random_sources
+from benchmarks.programs import SUBJECTS, build, luma, random_sources
 from fusionlab.networks import NETWORKS
 
 

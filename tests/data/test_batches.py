@@ -135,6 +135,15 @@ def test_collate_stacks_tensors_and_numbers_and_lists_the_rest():
     assert batch["grey"].dtype == samples[0]["grey"].dtype
 
 
+def test_collate_gives_grey_sources_three_channels_beside_coloured_ones():
+    """Each sample alone has as many channels as it needs."""
+    grey, coloured = torch.rand(2, 1, 4, 5), torch.rand(2, 3, 4, 5)
+    batch = collate([{"sources": grey}, {"sources": coloured}])
+    assert batch["sources"][0].equal(grey.expand(2, 3, 4, 5))
+    assert batch["sources"][1].equal(coloured)
+    assert collate([{"sources": grey}, {"sources": grey}])["sources"].shape == (2, 2, 1, 4, 5)
+
+
 @pytest.fixture
 def exposures(tmp_path):
     """Five scenes of two or three exposures and two sizes, with references."""
@@ -151,7 +160,7 @@ def exposures(tmp_path):
         for name in [*map(str, range(count)), "gt"]:
             pixels = rng.integers(0, 256, (*size, 3), np.uint8)
             Image.fromarray(pixels).save(tmp_path / scene / f"{name}.png")
-    return FolderDataset(find_samples(tmp_path, "scenes"), "mef", "rgb")
+    return FolderDataset(find_samples(tmp_path, "scenes"), "mef")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -186,9 +195,10 @@ def test_what_is_done_does_not_come_again_but_in_a_batch_that_is_not():
     assert SameShapeBatches(Sized(), 2, done={0, 1, 3}).batches == [[2], [3, 4], [5, 6]]
 
 
-@pytest.mark.parametrize("done", [set(range(7)), set(range(6))])
-def test_every_process_has_a_batch_whatever_is_done(done):
+@pytest.mark.parametrize("done", [set(range(7)), set(range(6)), {0, 3}])
+def test_processes_share_what_is_left_whatever_is_done(done):
     shares = [SameShapeBatches(Sized(), 2, rank, 2, done).batches for rank in range(2)]
-    assert [len(share) for share in shares] == [1, 1]
-    left = set(range(7)) - done
-    assert left <= {index for share in shares for batch in share for index in batch}
+    batches = sorted(batch for share in shares for batch in share)
+    assert batches == SameShapeBatches(Sized(), 2, done=done).batches
+    assert set(range(7)) - done <= {index for batch in batches for index in batch}
+    assert not done >= set(range(7)) or batches == []

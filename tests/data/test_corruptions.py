@@ -1,26 +1,10 @@
 import pytest
 import torch
 
-from fusionlab.data.dataset import open_folder
-from fusionlab.errors import InputError
-from fusionlab.laboratory.conditions import CorruptedDataset, conditions, with_parameter_noise
-from fusionlab.laboratory.corruptions import LEVELS, corrupt
-from fusionlab.laboratory.settings import Corruption, Experiment
-from fusionlab.networks import create_network
-from fusionlab.settings import TTD, Data
+from fusionlab.data.corruptions import LEVELS, corrupt
 
 
-@pytest.fixture
-def network():
-    return create_network("ifcnn", "bundled")
-
-
-@pytest.fixture
-def dataset(pairs):
-    return open_folder(Data(root=str(pairs)), frozenset(), (1, 3))
-
-
-def test_contrast_brightness_and_mask_by_hand():
+def test_contrast_brightness_fog_and_mask_by_hand():
     image = torch.tensor([0.2, 0.4, 0.6, 0.8]).expand(1, 4, 4)
     expected = torch.tensor([0.41, 0.47, 0.53, 0.59])  # 0.3 times the distance from the mean 0.5
     torch.testing.assert_close(corrupt(image, "contrast", 2)[0, 0], expected)
@@ -28,6 +12,8 @@ def test_contrast_brightness_and_mask_by_hand():
     torch.testing.assert_close(corrupt(image, "brightness", 3)[0, 0], expected)
     expected = torch.tensor([0.0, 0.1, 0.3, 0.5])
     torch.testing.assert_close(corrupt(image, "darkness", 3)[0, 0], expected)
+    expected = torch.tensor([0.84, 0.88, 0.92, 0.96])  # a fifth of the distance from white is left
+    torch.testing.assert_close(corrupt(image, "fog", 5)[0, 0], expected)
     masked = corrupt(torch.ones(3, 100, 50), "mask", 4)  # 40 %: 63 rows of 32
     assert (masked == 0).sum() == 3 * 63 * 32
     assert masked[:, 50, 25].eq(0).all()
@@ -48,6 +34,14 @@ def test_blurs_keep_flat_images_and_spread_a_point():
     assert (streak[20] > 0.1).sum() == 5
 
 
+def test_blur_of_a_step_is_the_integral_of_its_gaussian():
+    step = (torch.arange(61) >= 30).float().expand(1, 40, 61)
+    blurred = corrupt(step, "gaussian_blur", 4)  # σ = 4
+    # the edge lies at 29.5: pixel 34 is 4.5 pixels, 1.125 σ, beyond it; cut off at 3σ, and summed
+    # over pixels, the Gaussian differs from the normal distribution by a thousandth
+    assert blurred[0, 20, 34].item() == pytest.approx(0.8697, abs=2e-3)
+
+
 def test_noise_has_its_deviation_and_its_seed():
     image = torch.full((1, 200, 200), 0.5)
     noisy = corrupt(image, "gaussian_noise", 2, seed=3)
@@ -58,63 +52,19 @@ def test_noise_has_its_deviation_and_its_seed():
 
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize("shape", [(1, 12, 16), (3, 17, 15)], ids=str)
-def test_damage_grows_with_severity(name, shape):
+def test_damage_grows_with_severity_from_none(name, shape):
     rows = torch.linspace(0.2, 0.9, shape[1])[:, None] * torch.linspace(1, 0.3, shape[2])
     image = (rows + 0.1 * torch.sin(7 * torch.arange(shape[2]))).clamp(0, 1).expand(shape)
-    damage = [(corrupt(image, name, k) - image).square().mean().item() for k in range(1, 6)]
-    assert damage[0] > 0
-    assert damage[-1] > 1.2 * damage[0]
+    assert torch.equal(corrupt(image, name, 0), image)
+    steps = [corrupt(image, name, severity) for severity in range(6)]
+    assert all(step.min() >= 0 and step.max() <= 1 for step in steps)
+    damage = [(step - image).square().mean().item() for step in steps]
+    assert damage[1] > 0
+    assert damage[5] > 1.2 * damage[1]
 
 
-def test_only_one_source_is_damaged_and_metrics_see_none(dataset):
-    damaged = CorruptedDataset(dataset, Corruption("mask", "ir"), 5)
-    for clean, sample in zip((dataset[0], dataset[1]), (damaged[0], damaged[1]), strict=True):
-        assert torch.equal(sample["grey"], clean["grey"])
-        assert torch.equal(sample["sources"][0], clean["sources"][0])
-        assert (sample["sources"][1] == 0).sum() > (clean["sources"][1] == 0).sum() + 100
-
-
-def test_an_unknown_source_is_named(dataset):
-    with pytest.raises(InputError, match="01D in pairs has no source us, it has vi, ir"):
-        CorruptedDataset(dataset, Corruption("mask", "us"), 1)
-
-
-def test_parameter_noise_is_in_standard_deviations(network):
-    before = {name: one.clone() for name, one in network.state_dict().items()}
-    noisy = with_parameter_noise(network, 0.2, seed=1)
-    for name, one in network.state_dict().items():
-        assert torch.equal(one, before[name])
-    weight = before["conv3.conv.weight"]
-    change = noisy.state_dict()["conv3.conv.weight"] - weight
-    assert (change.std() / weight.std()).item() == pytest.approx(0.2, rel=0.02)
-    counted = "conv3.bn.running_mean"
-    assert torch.equal(noisy.state_dict()[counted], before[counted])
-    again = with_parameter_noise(network, 0.2, seed=1).state_dict()
-    assert all(torch.equal(one, again[name]) for name, one in noisy.state_dict().items())
-
-
-def test_no_noise_is_the_network_itself(network):
-    plain = with_parameter_noise(network, 0.0, seed=1).state_dict()
-    assert all(torch.equal(one, plain[name]) for name, one in network.state_dict().items())
-
-
-def test_conditions_of_an_experiment(dataset, network):
-    settings = [TTD("paper")]
-    noise = Experiment(settings=settings, parameter_noise=[0.5, 0], noise_seeds=2)
-    plan = conditions(noise, dataset, network)
-    assert [(one.group, one.draw) for one in plan] == [
-        ("noise 0", 0),
-        ("noise 0.5", 0),
-        ("noise 0.5", 1),
-    ]
-    damage = Experiment(settings=settings, corruption=[Corruption("jpeg", severities=[2, 1])])
-    assert [one.group for one in conditions(damage, dataset, network)] == [
-        "clean",
-        "jpeg 1",
-        "jpeg 2",
-    ]
-    subsets = Experiment(settings=settings, subsets={"day": "*D", "night": "*N"})
-    assert [one.dataset.ids for one in conditions(subsets, dataset, network)] == [["01D"], ["02N"]]
-    (limited,) = conditions(Experiment(settings=settings, limit=1), dataset, network)
-    assert limited.dataset.ids == ["01D"]
-    assert limited.dataset[0]["id"] == "01D"
+def test_unknown_corruptions_and_severities_are_refused():
+    with pytest.raises(ValueError, match="one of brightness, contrast"):
+        corrupt(torch.rand(1, 4, 4), "rain", 1)
+    with pytest.raises(ValueError, match="from 0 to 5, got 6"):
+        corrupt(torch.rand(1, 4, 4), "fog", 6)

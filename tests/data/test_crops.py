@@ -43,7 +43,8 @@ def test_seeds_and_indices_give_different_items(photographs):
 
 def test_shapes_and_ranges(photographs):
     crops = MultiFocusCrops(photographs, crop_size=16, length=50)
-    for item in crops:
+    for index, item in enumerate(crops):
+        assert item.pop("index") == index
         assert item["sources"].shape == (2, 3, 16, 16)
         assert item["reference"].shape == (3, 16, 16)
         for image in item.values():

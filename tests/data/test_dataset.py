@@ -6,14 +6,13 @@ import pytest
 import torch
 from PIL import Image
 
-from fusionlab.data.colour import merge_chroma, to_chroma
-from fusionlab.data.dataset import FolderDataset, SceneDataset, open_folder, settle_colour
+from fusionlab.data.colour import merge_chroma, to_chroma, to_luma
+from fusionlab.data.dataset import FolderDataset, SceneDataset, make_sample, open_data
 from fusionlab.data.layouts import find_samples
 from fusionlab.data.scenes import TASKS, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
-RGB_TASKS = frozenset({"mef", "mff"})
 ITEM = {"index", "id", "source_names", "sources", "chroma", "grey"}
 
 
@@ -58,8 +57,8 @@ def pillow_grey(pixels):
     return torch.from_numpy(np.array(Image.fromarray(pixels).convert("L")))[None]
 
 
-def folder_dataset(root, task="vif", colour="luma", **options):
-    return FolderDataset(find_samples(root, **options), task, colour)
+def folder_dataset(root, task="vif", **options):
+    return FolderDataset(find_samples(root, **options), task)
 
 
 PAIRS = {
@@ -74,39 +73,47 @@ PAIRS = {
 @pytest.mark.parametrize("task", ["vif", "mff"])
 @pytest.mark.parametrize("kind", PAIRS)
 def test_an_item_has_what_the_network_the_metrics_and_the_viewer_want(save, kind, task):
+    """The network sees the files themselves, grey ones three times beside coloured ones."""
     mri, pet = PAIRS[kind]
-    dataset = folder_dataset(save(mri__a=mri, pet__a=pet), task)
-    item = dataset[0]
+    item = folder_dataset(save(mri__a=mri, pet__a=pet), task)[0]
     assert set(item) == ITEM
     assert (item["index"], item["id"], item["source_names"]) == (0, "a", ("mri", "pet"))
-    torch.testing.assert_close(item["sources"], torch.stack([luma(mri), luma(pet)]))
+    channels = max(len(tensor(mri)), len(tensor(pet)))
+    expected = [tensor(pixels).expand(channels, -1, -1) for pixels in (mri, pet)]
+    assert item["sources"].equal(torch.stack(expected))
     assert item["grey"].equal(torch.stack([pillow_grey(mri), pillow_grey(pet)]))
     assert item["chroma"].equal(merge_chroma([tensor(mri), tensor(pet)], task))
 
 
-@pytest.mark.parametrize("kind", PAIRS)
-def test_in_rgb_the_network_sees_the_files_themselves(save, kind):
-    mri, pet = PAIRS[kind]
-    root = save(mri__a=mri, pet__a=pet)
-    item = folder_dataset(root, colour="rgb")[0]
-    assert item["sources"].equal(torch.stack([tensor(p).expand(3, -1, -1) for p in (mri, pet)]))
-    by_luma = folder_dataset(root, colour="luma")[0]
-    assert item["grey"].equal(by_luma["grey"])
-    assert item["chroma"].equal(by_luma["chroma"])
+def test_images_that_are_given_make_the_same_sample_as_files(save):
+    vi, ir = rgb(0), rgb(1)
+    item = folder_dataset(save(vi__a=vi, ir__a=ir))[0]
+    sample = make_sample([tensor(vi), tensor(ir)], ["vi", "ir"], "vif", "a")
+    assert {"index", *sample} == set(item)
+    assert (sample["id"], sample["source_names"]) == (item["id"], item["source_names"])
+    for key in ("sources", "chroma", "grey"):
+        assert sample[key].equal(item[key])
 
 
-@pytest.mark.parametrize("colour", ["luma", "rgb"])
-def test_infrared_is_grey_whatever_its_file_says(save, colour):
-    item = folder_dataset(save(vi__a=grey(0), ir__a=rgb(1)), colour=colour)[0]
-    assert not item["chroma"].any()
-    assert item["sources"][1, :1].allclose(luma(rgb(1)))
-    assert item["sources"][1].equal(item["sources"][1, :1].expand_as(item["sources"][1]))
+@pytest.mark.parametrize("vi", [grey(0), rgb(0)], ids=["grey", "colour"])
+def test_infrared_is_grey_whatever_its_file_says(save, vi):
+    item = folder_dataset(save(vi__a=vi, ir__a=rgb(1)))[0]
+    assert item["chroma"].any() == (vi.ndim == 3)
+    channels = 3 if vi.ndim == 3 else 1
+    expected = luma(rgb(1)).expand(channels, -1, -1)
+    torch.testing.assert_close(item["sources"][1], expected, rtol=0, atol=1e-6)
+    assert item["sources"][1].equal(item["sources"][1, :1].expand(channels, -1, -1))
     assert item["grey"][1].equal(pillow_grey(rgb(1)))
+    assert item["sources"][0].equal(tensor(vi))
 
 
-def test_an_unknown_colour_is_refused(save):
-    with pytest.raises(ValueError, match="colour must be luma or rgb, got 'bgr'"):
-        folder_dataset(save(vi__a=grey(), ir__a=grey()), colour="bgr")
+@pytest.mark.parametrize("name", ["ir", "IR", "Infrared", "cropinfrared", "thermal"])
+def test_infrared_is_known_by_its_names(name):
+    sample = make_sample([tensor(grey(0)), tensor(rgb(1))], ["vi", name], "vif")
+    assert len(sample["sources"][1]) == 1
+    assert not sample["chroma"].any()
+    other = make_sample([tensor(grey(0)), tensor(rgb(1))], ["mri", "pet"], "mif")
+    assert len(other["sources"][1]) == 3
 
 
 def test_16_bits_are_kept_for_the_network_and_rounded_for_the_metrics(tmp_path):
@@ -132,7 +139,7 @@ def test_infrared_with_slightly_unequal_channels_leaves_the_colours_alone(save, 
 
 @pytest.mark.parametrize("truth", [grey(5), rgb(5)], ids=["grey", "colour"])
 def test_a_reference_is_seen_by_the_metrics_alone(save, truth):
-    dataset = folder_dataset(save(near__a=rgb(0), far__a=rgb(1), gt__a=truth), "mff", "rgb")
+    dataset = folder_dataset(save(near__a=rgb(0), far__a=rgb(1), gt__a=truth), "mff")
     item = dataset[0]
     assert dataset.has_reference
     assert set(item) == {*ITEM, "reference"}
@@ -230,7 +237,6 @@ def test_what_was_found_is_said(save):
         "layout": "subfolders",
         "task": "mff",
         "source_names": ["near", "far"],
-        "colour": "luma",
         "ids": ["a", "b"],
         "ignored": ["ev.txt"],
     }
@@ -240,8 +246,9 @@ def test_without_ignored_files_none_are_mentioned(save):
     assert folder_dataset(save(vi__a=grey(), ir__a=grey())).found().endswith(", task vif")
 
 
-def opened(root, channels=(1, 3), **options):
-    return open_folder(Data(root=str(root), **options), RGB_TASKS, channels)
+def opened(root, **options):
+    (dataset,) = open_data(Data(root=str(root), **options))
+    return dataset
 
 
 @pytest.mark.parametrize(
@@ -251,7 +258,6 @@ def opened(root, channels=(1, 3), **options):
 def test_the_task_is_told_by_the_names(save, names, task):
     dataset = opened(save(**{f"{name}__a": grey() for name in names.split()}))
     assert dataset.task == task
-    assert dataset.colour == ("rgb" if task in RGB_TASKS else "luma")
 
 
 def test_a_task_that_names_do_not_tell_must_be_given(save):
@@ -277,53 +283,27 @@ def test_the_settings_reach_the_search(save):
     assert item["reference"].equal(pillow_grey(grey(3)))
 
 
-@pytest.mark.parametrize(
-    ("wanted", "task", "channels", "colour"),
-    [
-        ("auto", "vif", (1, 3), "luma"),
-        ("auto", "mef", (1, 3), "rgb"),
-        ("luma", "mef", (1, 3), "luma"),
-        ("rgb", "vif", (1, 3), "rgb"),
-        ("auto", "vif", (1,), "luma"),
-        ("rgb", "vif", (3,), "rgb"),
-    ],
-)
-def test_settled_colour(wanted, task, channels, colour):
-    assert settle_colour(wanted, task, RGB_TASKS, channels) == colour
-
-
-@pytest.mark.parametrize(
-    ("wanted", "task", "channels"),
-    [("rgb", "vif", (1,)), ("luma", "mef", (3,)), ("auto", "vif", (3,)), ("auto", "mef", (1,))],
-)
-def test_a_colour_that_the_network_does_not_take_is_refused(wanted, task, channels):
-    refusal = rf"data\.colour is (luma|rgb), but the network takes {channels[0]} channels"
-    with pytest.raises(InputError, match=refusal):
-        settle_colour(wanted, task, RGB_TASKS, channels)
+def test_without_a_folder_there_are_the_scenes_of_a_task_or_of_all():
+    assert [dataset.task for dataset in open_data(Data())] == list(TASKS)
+    assert [dataset.task for dataset in open_data(Data(task="mif"))] == ["mif"]
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("colour", ["luma", "rgb"])
-def test_built_in_scenes_as_items(task, colour):
-    dataset, scenes = SceneDataset(task, colour), built_in_scenes(task)
+def test_built_in_scenes_as_items(task):
+    dataset, scenes = SceneDataset(task), built_in_scenes(task)
     assert len(dataset) == len(scenes)
     assert dataset.has_reference == (task in ("mef", "mff"))
     for k, scene in enumerate(scenes):
         item, size = dataset[k], scene.sources[0].shape[1:]
-        assert (item["index"], item["id"], item["source_names"]) == (
-            k,
-            scene.id,
-            scene.source_names,
-        )
+        assert (item["index"], item["id"]) == (k, scene.id)
+        assert item["source_names"] == scene.source_names
         assert dataset.sizes[k] == size
-        shape = (len(scene.sources), 1 if colour == "luma" else 3, *size)
-        assert item["sources"].shape == shape
         assert item["chroma"].equal(merge_chroma(list(scene.sources), task))
+        channels = max(len(image) for image in scene.sources)
         for image, seen, levels in zip(scene.sources, item["sources"], item["grey"], strict=True):
             pixels = (image * 255).round().byte().permute(1, 2, 0).squeeze(2).numpy()
             assert levels.equal(pillow_grey(pixels))
-            expected = luma(pixels) if colour == "luma" else image.expand(3, -1, -1)
-            torch.testing.assert_close(seen, expected)
+            assert seen.equal(image.expand(channels, -1, -1))
         assert ("reference" in item) == dataset.has_reference
         if dataset.has_reference:
             truth = (scene.reference * 255).round().byte().permute(1, 2, 0).squeeze(2).numpy()
@@ -332,7 +312,7 @@ def test_built_in_scenes_as_items(task, colour):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_built_in_scenes_describe_themselves(task):
-    dataset = SceneDataset(task, "luma")
+    dataset = SceneDataset(task)
     described = dataset.describe()
     assert json.loads(json.dumps(described)) == described
     assert described["name"] == f"built-in {task} scenes"
@@ -355,9 +335,8 @@ def test_real_images_as_items(shared, folder):
     item = dataset[0]
     assert item["sources"].shape[-2:] == dataset.sizes[0]
     assert item["chroma"].abs().max() > 0.02
-    sources = item["sources"] * 255
-    if dataset.colour == "luma":
-        torch.testing.assert_close(item["grey"].float(), sources, atol=0.51, rtol=0)
+    seen = torch.stack([to_luma(image) for image in item["sources"]])
+    torch.testing.assert_close(item["grey"].float(), 255 * seen, atol=0.51, rtol=0)
     assert len(item["sources"]) == len(dataset.source_names[0])
 
 

@@ -15,9 +15,10 @@ def write(path, level):
 def labels_by_level(patches):
     """Grey levels of the patches, by label."""
     found = {0: set(), 1: set()}
-    for patch, label in patches:
-        assert patch.shape == (3, 64, 64)
-        found[label].add(round(255 * patch.mean().item()))
+    for index, item in enumerate(patches):
+        assert item["index"] == index
+        assert item["image"].shape == (3, 64, 64)
+        found[item["label"]].add(round(255 * item["image"].mean().item()))
     return found
 
 
@@ -65,9 +66,13 @@ def test_nights_that_hold_no_patch_are_named(tmp_path):
         open_illumination(str(tmp_path), 64, 64, seed=0)
 
 
-def test_another_seed_holds_out_other_images():
+def test_another_seed_holds_out_other_images(tmp_path):
+    for label in ("day", "night"):
+        for k in range(6):
+            write(tmp_path / label / f"{k}.png", 10 * k)
     held_out = [
-        {place[0] for place in open_illumination(None, 64, 64, seed)[1].places} for seed in range(8)
+        {place[0] for place in open_illumination(str(tmp_path), 64, 64, seed)[1].places}
+        for seed in range(8)
     ]
     assert any(other != held_out[0] for other in held_out)
 
@@ -88,7 +93,18 @@ def test_no_folder():
 
 
 def test_items_are_floats_in_range():
-    image, label = open_illumination(None, 64, 64, seed=0)[0][0]
+    item = open_illumination(None, 64, 64, seed=0)[0][0]
+    image = item["image"]
     assert image.dtype == torch.float32
     assert 0 <= image.min() <= image.max() <= 1
-    assert label == 0
+    assert item["label"] == 0
+
+
+def test_results_name_the_patches(tmp_path):
+    for label in ("day", "night"):
+        for k in range(2):
+            write(tmp_path / "MSRS" / label / f"{k}.png", 10 * k)
+    learnt, _ = open_illumination(str(tmp_path / "MSRS"), 64, 64, seed=0)
+    about = learnt.describe()
+    assert about["name"] == "MSRS"
+    assert len(set(about["ids"])) == len(learnt) == 4

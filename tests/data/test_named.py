@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fusionlab.data.dataset import open_folder
+from fusionlab.data.dataset import open_data
 from fusionlab.data.manifest_files import load_manifest, manifest_text
 from fusionlab.data.manifest_making import make_manifest
 from fusionlab.errors import InputError
@@ -35,7 +35,8 @@ def name(tmp_path, root):
 
 
 def opened(**settings):
-    return open_folder(Data(**settings), frozenset({"mef"}), (1, 3))
+    (dataset,) = open_data(Data(**settings))
+    return dataset
 
 
 def test_a_named_data_set_is_opened_as_its_manifest_says(root, name):
@@ -88,17 +89,13 @@ def test_a_name_tells_the_task_where_the_sources_do_not(tmp_path):
     manifest = make_manifest(tmp_path / "data", "m", "mef", sources={"under": "A", "over": "B"})
     (tmp_path / "m.yaml").write_text(manifest_text(manifest))
     dataset = opened(root=str(tmp_path / "data"), name=str(tmp_path / "m.yaml"))
-    assert (dataset.task, dataset.colour, dataset.source_names[0]) == (
-        "mef",
-        "rgb",
-        ("under", "over"),
-    )
+    assert (dataset.task, dataset.source_names[0]) == ("mef", ("under", "over"))
 
 
 @pytest.mark.parametrize(
     ("settings", "mistake"),
     [
-        ({"name": "mefb"}, r"data\.name mefb needs data\.root, .*fusionlab\.data list"),
+        ({"name": "mefb"}, r"data\.name mefb needs data\.root, .*fusionlab data list"),
         ({"name": "mefb", "root": "x", "sources": ["A", "B"]}, r"data\.sources is settled by data"),
         ({"name": "mefb", "root": "x", "layout": "scenes"}, r"data\.layout is settled by data\.na"),
         ({"name": "mefb", "root": "x", "split": "test"}, r"data\.split is settled by data\.name"),

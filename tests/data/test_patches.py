@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fusionlab.data.colour import to_luma
 from fusionlab.data.dataset import FolderDataset, SceneDataset
 from fusionlab.data.layouts import find_samples
 from fusionlab.data.patches import PairPatches, ResizedPhotographs, contrast, patch_places
@@ -23,12 +24,14 @@ def test_contrast_is_numpys_percentiles():
 
 
 def test_patches_are_cut_from_the_images():
-    dataset = SceneDataset("vif", "luma")
+    dataset = SceneDataset("vif")
     patches = PairPatches(dataset, side=64, stride=50)
     assert len(patches) == sum(len(list(patch_places(size, 64, 50))) for size in dataset.sizes)
     index = patches.places.index((1, 50, 100))
     item = patches[index]
-    assert torch.equal(item["sources"], dataset[1]["sources"][..., 50:114, 100:164])
+    assert item["index"] == index
+    luma = torch.stack([to_luma(image) for image in dataset[1]["sources"]])
+    assert torch.equal(item["sources"], luma[..., 50:114, 100:164])
     vi, ir = dataset.images(1)[0]
     assert torch.equal(item["rgb"][0], vi[:, 50:114, 100:164])
     assert torch.equal(item["rgb"][1], ir[:, 50:114, 100:164].expand(3, -1, -1))
@@ -44,7 +47,7 @@ def test_flat_patches_are_left_out(tmp_path):
     for name, pixels in (("vi", vi), ("ir", ir)):
         (tmp_path / name).mkdir()
         Image.fromarray(pixels).save(tmp_path / name / "01.png")
-    dataset = FolderDataset(find_samples(tmp_path), "vif", "luma")
+    dataset = FolderDataset(find_samples(tmp_path), "vif")
     assert PairPatches(dataset, 16, 16, least_contrast=0.1).places == [(0, 0, 16)]
     assert len(PairPatches(dataset, 16, 16)) == 2
     with pytest.raises(InputError, match=r"less contrast than 1\b.*lower training\.contrast"):
@@ -52,13 +55,13 @@ def test_flat_patches_are_left_out(tmp_path):
 
 
 def test_only_the_first_samples_are_used():
-    patches = PairPatches(SceneDataset("vif", "luma"), side=64, stride=64, limit=2)
+    patches = PairPatches(SceneDataset("vif"), side=64, stride=64, limit=2)
     assert {index for index, _, _ in patches.places} == {0, 1}
 
 
 def test_images_smaller_than_a_patch_are_refused():
     with pytest.raises(InputError, match=r"no image .* 4000x4000; lower training\.crop_size"):
-        PairPatches(SceneDataset("vif", "luma"), side=4000, stride=1)
+        PairPatches(SceneDataset("vif"), side=4000, stride=1)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -66,6 +69,7 @@ def test_photographs_are_resized_by_their_nearest_pixels(channels):
     photographs = [torch.rand(3, 8, 12), torch.rand(1, 4, 4)]
     items = ResizedPhotographs(photographs, side=4, channels=channels)
     assert len(items) == 2
+    assert [items[k]["index"] for k in range(2)] == [0, 1]
     grey = items[1]["sources"]
     assert torch.equal(grey, photographs[1].expand(1, channels, 4, 4))
     colours = items[0]["sources"]

@@ -1,26 +1,15 @@
-"""A network whose weights differ visibly, and a sample that it fused."""
+"""A network whose RD varies visibly, and a sample that it fused."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fusionlab.figures.samples import fuse_sample, open_samples
+from fusionlab.figures.samples import Fusion, open_samples
+from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
 from fusionlab.settings import TTD, Data
-from fusionlab.training.module import FusionModule
-from fusionlab.ttd import TestTimeDynamicFusion
 
-SHARP = {"preset": "authors", "temperature": 1000.0}  # IFCNN hardly errs: γ = 50 hardly acts
-
-
-@pytest.fixture(scope="session")
-def module() -> FusionModule:
-    return FusionModule(create_network("ifcnn", "bundled"), ttd=TTD(**SHARP)).eval()
-
-
-@pytest.fixture(scope="session")
-def dynamic(module) -> TestTimeDynamicFusion:
-    return TestTimeDynamicFusion(module.network, **SHARP)
+SHARP = TTD("authors", temperature=1000.0)  # IFCNN reconstructs well: γ = 50 hardly acts
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +25,16 @@ def pairs(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def dataset(module, pairs):
-    return open_samples(Data(root=str(pairs)), module.network)[0]
+def fusion(pairs) -> Fusion:
+    (dataset,) = open_samples(Data(root=str(pairs)))
+    return Fusion(Fuser(create_network("ifcnn", "bundled"), "vif"), dataset, SHARP)
 
 
 @pytest.fixture(scope="session")
-def sample(module, dataset):
-    return fuse_sample(module, dataset, 0)
+def fuse(fusion):
+    return fusion.fuse
+
+
+@pytest.fixture(scope="session")
+def sample(fusion):
+    return fusion.sample(0)

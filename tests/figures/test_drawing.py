@@ -7,22 +7,22 @@ import torch
 from PIL import Image
 
 from fusionlab.errors import InputError
+from fusionlab.figures.curves import severity, timeline
 from fusionlab.figures.drawing import (
     BAR_SPACE,
+    DPI,
     GAP,
     PAGE_HEIGHT,
     PAGE_WIDTH,
     columns,
     limit,
+    save,
     shorten,
 )
-from fusionlab.figures.masking import masking
-from fusionlab.figures.panel import panel, signed_difference
+from fusionlab.figures.panels import masking, panel, side_by_side
 from fusionlab.figures.probes import Box, Curve, Masked
-from fusionlab.figures.severity import severity
-from fusionlab.figures.side_by_side import side_by_side
-from fusionlab.figures.timeline import timeline
-from fusionlab.figures.writing import DPI, save
+from fusionlab.figures.samples import FusedSample
+from fusionlab.fusing import Fuser, Picture
 
 SIZE = (16, 24)
 
@@ -33,8 +33,8 @@ def maps(figure, colours="viridis"):
     return [image for image in images if image.get_cmap().name == colours and image.origin]
 
 
-def weight_maps(figure):
-    """Those of RD, but the picture that a colour bar is made of."""
+def rd_maps(figure):
+    """Those of RD, without the picture that a colour bar is made of."""
     return [one for one in maps(figure) if one.get_array().shape == SIZE]
 
 
@@ -51,20 +51,20 @@ def bars(figure):
 def figures(sample):
     """One of each."""
     vi = sample.sources[1]
-    masked = Masked(Box(2, 3, 8, 9), vi, *sample.weights)
+    masked = Masked(Box(2, 3, 8, 9), vi, *sample.rd)
     curve = Curve((0, 1), np.array([[0.5, 0.4], [0.5, 0.45]]))
     return {
         "panel": panel(sample),
         "side by side": side_by_side([sample, sample]),
         "masking": masking(vi, masked, "vi"),
-        "severity": severity([vi, vi], list(sample.weights), curve, "vi", "noise", 0.5),
+        "severity": severity([vi, vi], list(sample.rd), curve, "vi", "noise", 0.5),
         "timeline": timeline(np.full((9, 2), 0.5), ("vi", "ir"), [(0, sample), (8, sample)]),
     }
 
 
 def test_rd_is_drawn_from_0_to_1_with_a_colour_bar(figures):
     for name, figure in figures.items():
-        drawn = weight_maps(figure)
+        drawn = rd_maps(figure)
         assert drawn, name
         assert {one.get_clim() for one in drawn} == {(0.0, 1.0)}, name
         labels = [[tick.get_text() for tick in bar.get_yticklabels()] for bar in bars(figure)]
@@ -84,7 +84,7 @@ def test_figures_fit_a_page(figures):
 
 def test_images_keep_their_shape(figures):
     for name, figure in figures.items():
-        for one in weight_maps(figure):
+        for one in rd_maps(figure):
             box = one.axes.get_position()
             width, height = figure.get_size_inches()
             ratio = box.width * width / (box.height * height)
@@ -93,8 +93,8 @@ def test_images_keep_their_shape(figures):
 
 def test_the_panel_shows_what_was_computed(sample):
     figure = panel(sample)
-    for drawn, weights in zip(weight_maps(figure), sample.weights, strict=True):
-        np.testing.assert_array_equal(drawn.get_array(), weights.numpy())
+    for drawn, rd in zip(rd_maps(figure), sample.rd, strict=True):
+        np.testing.assert_array_equal(drawn.get_array(), rd.numpy())
     losses = [one for one in maps(figure, "magma") if one.get_array().shape == SIZE]
     for drawn, loss in zip(losses, sample.losses, strict=True):
         np.testing.assert_array_equal(drawn.get_array(), loss.numpy())
@@ -112,22 +112,38 @@ def test_the_panel_says_that_the_static_image_is_what_was_compared(sample):
     assert shown.count("static") == 2  # the column, and the result below
 
 
-def test_the_difference_is_in_grey_levels_of_luma(sample):
-    changed = sample.static.clone()
-    changed[1] += 0.1  # green counts 0.587
-    shifted = type(sample)(**{**vars(sample), "ttd": changed})
-    expected = torch.full(SIZE, 255 * 0.587 * 0.1)
-    torch.testing.assert_close(signed_difference(shifted), expected, atol=2e-4, rtol=0)
+def test_the_difference_is_in_grey_levels_of_luma(fusion, sample):
+    assert sample.difference.abs().max() > 1  # else it would prove nothing
+    assert not torch.equal(sample.difference, sample.difference.round())
+    levels = sample.ttd.grey.int() - sample.static.grey.int()
+    # of RGB both are rounded thrice, and chroma is clamped where the picture is
+    inside = ((sample.ttd.fused > 0) & (sample.ttd.fused < 255)).all(0)
+    inside &= ((sample.static.fused > 0) & (sample.static.fused < 255)).all(0)
+    assert (sample.difference - levels[0])[inside].abs().max() <= 2
+
+
+def test_the_difference_of_a_stretched_network_is_that_of_what_is_seen(fusion):
+    fuser = Fuser(fusion.fuser.network, "vif", stretch=True)
+    sample = replace(fusion, fuser=fuser).sample(0)
+    for picture in (sample.static, sample.ttd):
+        assert picture.output.max() - picture.output.min() != 1
+    low, high = sample.ttd.output.min(), sample.ttd.output.max()
+    ttd = (sample.ttd.output - low) / (high - low)
+    low, high = sample.static.output.min(), sample.static.output.max()
+    static = (sample.static.output - low) / (high - low)
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    expected = 255 * torch.einsum("c,chw->hw", weights, ttd - static)
+    torch.testing.assert_close(sample.difference, expected, atol=1e-3, rtol=0)
 
 
 def test_a_panel_of_many_upright_sources_fits_a_page():
-    from fusionlab.figures.samples import FusedSample
-
     count, image = 5, torch.rand(1, 60, 20)
-    many = torch.rand(count, 60, 20)
-    names = tuple("abcde")
+    many, names = torch.rand(count, 60, 20), tuple("abcde")
+    levels = torch.zeros(3, 60, 20, dtype=torch.uint8)
+    static = Picture(levels, image, 1.0, names)
+    ttd = replace(static, rd=many / 5, losses=many)
     images = [image] * count
-    sample = FusedSample("x", "mef", names, images, "fused", images, many, many / 5, image, image)
+    sample = FusedSample("x", "mef", images, "fused", images, static, ttd, image[0])
     assert panel(sample).get_size_inches()[1] == pytest.approx(PAGE_HEIGHT)
     assert side_by_side([sample]).get_size_inches()[1] == pytest.approx(PAGE_HEIGHT)
 
@@ -197,7 +213,7 @@ def test_long_titles_are_cut():
 
 
 def test_a_bar_is_pointed_where_values_lie_beyond(sample):
-    above = type(sample)(**{**vars(sample), "weights": sample.weights + 1})
+    above = replace(sample, ttd=replace(sample.ttd, rd=sample.rd + 1))
     buffer = io.BytesIO()
     figure = panel(above)
     figure.savefig(buffer, format="png")

@@ -4,13 +4,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from PIL import Image
 
-from fusionlab.figures.__main__ import main
-from fusionlab.figures.probes import Curve, dominability_over_time, dominability_under
+from fusionlab.cli.figures import main
+from fusionlab.data.corruptions import LEVELS
+from fusionlab.figures.probes import rd_over_time, rd_under
+from fusionlab.networks import create_network, save_checkpoint
+from fusionlab.settings.bench import CorruptionName
+
+ROOT = Path(__file__).parents[2]
 
 SHARP = ("--ttd.preset", "authors", "--ttd.temperature", "1000")
 
@@ -46,7 +52,7 @@ def refused(tmp_path, capsys):
         assert printed.out == ""
         assert not stem.parent.exists()
         (line,) = printed.err.splitlines()
-        assert line.startswith("python -m fusionlab.figures")
+        assert line.startswith("fusionlab figures")
         return line
 
     return run
@@ -84,7 +90,7 @@ def test_masking_with_what_is_there_changes_nothing(draw, pairs, tmp_path):
     assert row["RD before"] == row["RD after"]
 
 
-def test_masking_changes_the_dominability(draw, pairs):
+def test_masking_changes_the_rd(draw, pairs):
     (row,), about = draw("masking", "--data.root", str(pairs), "--id", "1")
     assert about["options"]["id"] == "1"
     assert about["options"]["value"] == 0
@@ -92,10 +98,22 @@ def test_masking_changes_the_dominability(draw, pairs):
     assert [row[edge] for edge in ("left", "top", "right", "bottom")] == ["9", "6", "15", "10"]
 
 
-def test_contrast_writes_the_curve_that_it_draws(draw, pairs, dynamic, dataset):
+def test_masking_takes_the_objective_as_the_panel_does(draw, pairs, tmp_path):
+    checkpoint = untrained("cddfuse", tmp_path / "cddfuse.safetensors")
+    network = ("--network.name", "cddfuse", "--network.checkpoint", str(checkpoint))
+    ttd = ("--ttd.basis", "gradient", "--ttd.loss", "objective", "--ttd.temperature", "1e6")
+    argv = ("--data.root", str(pairs), *network, *ttd, "--id", "1")
+    panel, about = draw("panel", *argv)
+    (row,), _ = draw("masking", *argv)
+    assert about["ttd"]["loss"] == "objective"
+    assert row["RD before"] != row["RD after"]
+    (whole,), _ = draw("masking", *argv, "--box", "[0, 0, 1, 1]")
+    assert float(whole["RD before"]) == pytest.approx(float(panel[0]["mean RD"]))
+
+
+def test_contrast_writes_the_curve_that_it_draws(draw, pairs, fusion):
     rows, _ = draw("contrast", "--data.root", str(pairs), "--source", "ir", "--corruption", "fog")
-    samples = [(dataset[k]["sources"], 1) for k in range(3)]
-    curve: Curve = dominability_under(dynamic, samples, "fog")
+    curve = rd_under(fusion.fuse, [(fusion.images(k), "ir", k) for k in range(3)], "fog")
     assert [float(row["severity"]) for row in rows] == [0, 1, 2, 3, 4, 5]
     written = [[float(row[id_]) for id_ in ("1", "2", "10")] for row in rows]
     assert written == curve.per_image.T.tolist()
@@ -116,9 +134,9 @@ def test_contrast_leaves_out_what_has_another_number_of_sources(tmp_path, capsys
     assert heading == "severity,mean RD,95 % from,95 % to,01,03"
 
 
-def test_time_goes_through_the_frames_in_natural_order(draw, pairs, dynamic, dataset):
+def test_time_goes_through_the_frames_in_natural_order(draw, pairs, fusion):
     rows, _ = draw("time", "--data.root", str(pairs), "--frames", "2")
-    means = dominability_over_time(dynamic, [dataset[k]["sources"] for k in range(3)])
+    means = rd_over_time(fusion.fuse, map(fusion.images, range(3)))
     assert [(row["frame"], row["id"]) for row in rows] == [("1", "1"), ("2", "2"), ("3", "10")]
     written = [[float(row["mean RD of vi"]), float(row["mean RD of ir"])] for row in rows]
     assert written == means.tolist()
@@ -138,18 +156,18 @@ def test_mistakes_are_told_in_one_line(refused, pairs, tmp_path):
     assert "two or more files" in refused("panel", str(pairs / "vi" / "1.png"))
     assert "ttd.temperature" in refused("rd", "--ttd.temperature", "-1")
     assert "ttd.loss" in refused("rd", "--ttd.loss", "l7")
+    assert "ttd.form is a list; give one setting" in refused("rd", "--ttd.form", "[exp, linear]")
+    assert "corruption" in refused("contrast", *root, "--corruption", "noise")
     assert "takes exactly 2 sources" in refused(
         *("rd", "--data.task", "mef", "--network.name", "piafusion"),
-        *("--network.checkpoint", str(untrained(tmp_path / "piafusion.safetensors"))),
+        *("--network.checkpoint", str(untrained("piafusion", tmp_path / "pia.safetensors"))),
     )
 
 
-def untrained(path):
-    """A checkpoint of a network that takes two sources."""
-    from fusionlab.networks import create_network, save_checkpoint
-
+def untrained(name, path):
+    """A checkpoint of a network as it is before it learns."""
     torch.manual_seed(0)
-    save_checkpoint(create_network("piafusion"), path)
+    save_checkpoint(create_network(name), path)
     return path
 
 
@@ -179,12 +197,26 @@ def test_the_built_in_scenes_need_no_data(draw):
     assert [row["task"] for row in rows] == ["vif"] * 2 + ["mif"] * 2 + ["mef"] * 2 + ["mff"] * 2
 
 
-def test_help_needs_no_torch():
-    code = "import sys\nfrom fusionlab.figures.parser import new_parser\nnew_parser()"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nprint('torch' in sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
+@pytest.mark.parametrize("argv", [["--help"], ["panel", "--help"], ["rd", "--ttd.form", "cubic"]])
+def test_help_and_mistakes_do_without_torch(argv):
+    code = (
+        "import sys\nfrom fusionlab.cli.figures import main\n"
+        f"try: main({argv!r})\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
     )
-    assert done.stdout == "False\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0
+
+
+def test_an_unknown_figure_is_named(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["pannel"])
+    assert stop.value.code == 2
+    known = "panel, rd, masking, contrast, time"
+    line = f"fusionlab figures: error: no command 'pannel'; there are {known}\n"
+    assert capsys.readouterr().err == line
+
+
+def test_the_command_line_knows_every_corruption():
+    assert set(get_args(CorruptionName)) == set(LEVELS)

@@ -4,28 +4,33 @@ import torch
 
 from fusionlab.data.batches import collate
 from fusionlab.errors import InputError
+from fusionlab.evaluation.conditions import CorruptedDataset
 from fusionlab.figures.probes import (
     Box,
     Curve,
-    corrupted_dominability,
-    dominability,
-    dominability_over_time,
-    dominability_under,
-    masked_dominability,
+    corrupted_rd,
+    masked_rd,
+    rd_of,
+    rd_over_time,
+    rd_under,
 )
+from fusionlab.settings import Corruption
 
 
 @pytest.fixture
-def sources():
-    return torch.rand(2, 1, 16, 24, generator=torch.Generator().manual_seed(1))
+def images():
+    found = torch.rand(2, 1, 16, 24, generator=torch.Generator().manual_seed(1))
+    return {"vi": found[0], "ir": found[1]}
 
 
-def test_dominability_is_that_of_an_evaluation(module, dynamic, dataset):
-    evaluated = module.fuse(collate([dataset[0]]))[2].weights[0, :, 0]
-    weights = dominability(dynamic, dataset[0]["sources"])
-    assert torch.equal(weights, evaluated)
-    torch.testing.assert_close(weights.sum(0), torch.ones(16, 24))
-    assert weights.std() > 0.01  # else the tests below would prove nothing
+def test_rd_is_that_of_an_evaluation(fusion):
+    batch = collate([fusion.dataset[0]])
+    ((evaluated,),) = fusion.fuser.fuse_batch(batch, [fusion.ttd])
+    for k, name in enumerate(("vi", "ir")):
+        rd = rd_of(fusion.fuse, fusion.images(0), name)
+        assert torch.equal(rd, evaluated.rd[k])
+        assert rd.std() > 0.01  # else the tests below would prove nothing
+    torch.testing.assert_close(evaluated.rd.sum(0), torch.ones(16, 24))
 
 
 def test_a_box_in_pixels_and_in_fractions():
@@ -44,20 +49,20 @@ def test_a_box_outside_or_empty_is_refused(values):
         Box.within(values, 16, 24)
 
 
-def test_a_mask_that_changes_no_pixel_changes_nothing(dynamic, sources):
+def test_a_mask_that_changes_no_pixel_changes_nothing(fuse, images):
     box = Box(6, 4, 18, 12)
-    box.of(sources[1]).fill_(0.25)
-    masked = masked_dominability(dynamic, sources, 1, box, value=0.25)
+    box.of(images["ir"]).fill_(0.25)
+    masked = masked_rd(fuse, images, "ir", box, value=0.25)
     assert torch.equal(masked.before, masked.after)
     assert masked.inside[0] == masked.inside[1]
 
 
-def test_a_mask_acts_near_its_box_only(dynamic, sources):
-    kept = sources.clone()
-    masked = masked_dominability(dynamic, sources, 0, Box(0, 0, 8, 16))
-    assert torch.equal(sources, kept)  # the caller's images stay
+def test_a_mask_acts_near_its_box_only(fuse, images):
+    kept = images["vi"].clone()
+    masked = masked_rd(fuse, images, "vi", Box(0, 0, 8, 16))
+    assert torch.equal(images["vi"], kept)  # the caller's images stay
     assert (masked.source[:, :, :8] == 0).all()
-    assert torch.equal(masked.source[:, :, 8:], sources[0, :, :, 8:])
+    assert torch.equal(masked.source[:, :, 8:], kept[:, :, 8:])
     changed = (masked.before != masked.after).any(0)
     assert changed[:8].any()
     # IFCNN sees 9 pixels away: 7x7, then three times 3x3, the last of which is 1x1
@@ -67,18 +72,26 @@ def test_a_mask_acts_near_its_box_only(dynamic, sources):
     assert after == pytest.approx(masked.after[:, :8].mean().item())
 
 
-def test_severity_0_is_the_uncorrupted_dominability(dynamic, sources):
-    image, weights = corrupted_dominability(dynamic, sources, 0, "contrast", 0)
-    assert torch.equal(image, sources[0])
-    assert torch.equal(weights, dominability(dynamic, sources)[0])
+def test_severity_0_is_the_uncorrupted_rd(fuse, images):
+    image, rd = corrupted_rd(fuse, images, "vi", "contrast", 0)
+    assert torch.equal(image, images["vi"])
+    assert torch.equal(rd, rd_of(fuse, images, "vi"))
 
 
-def test_a_curve_has_a_row_per_image_and_a_column_per_severity(dynamic, sources):
-    curve = dominability_under(dynamic, [(sources, 0), (sources, 1)], "noise", (0, 4))
+def test_corrupted_rd_is_that_of_an_evaluation_under_this_condition(fusion):
+    damaged = CorruptedDataset(fusion.dataset, Corruption("gaussian_noise", "vi"), 3)
+    expected = fusion.fuse(damaged[2]).rd[0]
+    _, rd = corrupted_rd(fusion.fuse, fusion.images(2), "vi", "gaussian_noise", 3, seed=2)
+    assert torch.equal(rd, expected)
+
+
+def test_a_curve_has_a_row_per_image_and_a_column_per_severity(fuse, images):
+    samples = [(images, "vi", 0), (images, "ir", 1)]
+    curve = rd_under(fuse, samples, "gaussian_noise", (0, 4))
     assert curve.per_image.shape == (2, 2)
-    before = dominability(dynamic, sources).mean((1, 2))
-    np.testing.assert_array_equal(curve.per_image[:, 0], before.numpy())
-    after = corrupted_dominability(dynamic, sources, 1, "noise", 4)[1].mean().item()
+    before = [rd_of(fuse, images, name).mean().item() for name in images]
+    assert curve.per_image[:, 0].tolist() == before
+    after = corrupted_rd(fuse, images, "ir", "gaussian_noise", 4, seed=1)[1].mean().item()
     assert curve.per_image[1, 1] == after != curve.per_image[1, 0]
 
 
@@ -94,10 +107,10 @@ def test_the_band_is_that_of_the_mean_over_images():
     assert np.isnan([low, high]).all()
 
 
-def test_means_over_time_are_those_of_each_frame_and_sum_to_one(dynamic, sources):
-    frames = [sources, sources.flip(0)]
-    means = dominability_over_time(dynamic, frames)
+def test_means_over_time_are_those_of_each_frame_and_sum_to_one(fuse, images):
+    frames = [images, {"vi": images["ir"], "ir": images["vi"]}]
+    means = rd_over_time(fuse, frames)
     np.testing.assert_allclose(means.sum(1), 1, rtol=1e-6)
     np.testing.assert_allclose(means[0], means[1, ::-1], rtol=1e-6)  # the sources changed places
-    expected = dominability(dynamic, sources).double().mean((1, 2))
-    np.testing.assert_array_equal(means[0], expected.numpy())
+    expected = [rd_of(fuse, images, name).double().mean().item() for name in images]
+    assert means[0].tolist() == expected

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fusionlab.fuse.__main__ import main
+from fusionlab.cli.fuse import main
 
 H, W = 12, 16
 
@@ -64,7 +64,7 @@ def refused(run, tmp_path):
         assert code == 2
         assert out == ""
         assert err.count("\n") == 1
-        assert err.startswith("python -m fusionlab.fuse: error: ")
+        assert err.startswith("fusionlab fuse: error: ")
         assert sorted(tmp_path.rglob("*")) == before, "something was written"
         return err
 

@@ -1,6 +1,8 @@
 """Folders of pictures through the real program."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from .conftest import pixels, write
 
@@ -49,6 +51,34 @@ def test_a_file_that_is_no_image_costs_its_own_image_only(folders, run, tmp_path
     assert f"not fused: {broken} cannot be read as an image" in err
     assert "1 of 3 samples not fused" in err
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["2.png", "dusk.png"]
+
+
+def test_what_is_automatic_is_chosen_on_the_images_that_can_be_read(folders, run, tmp_path):
+    vi, ir = folders
+    auto = ("--ttd.temperature", "auto", "--ttd.basis", "gradient", "--ttd.channel", "auto")
+    whole, broken = tmp_path / "whole", vi / "2.png"
+    kept = broken.read_bytes()
+    broken.write_bytes(kept[:-60])
+    assert run(*auto, *folders, "-o", tmp_path / "out")[0] == 1
+    for path in (broken, ir / "2.tif"):
+        path.unlink()
+    assert run(*auto, *folders, "-o", whole)[0] == 0
+    for name in ("10.png", "dusk.png"):
+        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_what_is_automatic_is_chosen_once_for_a_folder(folders, run, tmp_path):
+    vi, ir = folders
+    write(vi / "2.png", 7, colour=True)
+    flat = np.full((12, 16), 90, np.uint8)  # nothing to choose by: RD alone would be uniform
+    for folder, name in ((vi, "Dusk.png"), (ir, "dusk.bmp")):
+        Image.fromarray(flat).save(folder / name)
+    auto = ("--ttd.temperature", "auto")
+    run(*auto, *folders, "-o", tmp_path / "all", "--rd-dir", tmp_path / "rd")
+    run(*auto, vi / "2.png", ir / "2.tif", "-o", tmp_path / "2.png", "--rd-dir", tmp_path)
+    folder, alone = (np.load(place / "2.npz") for place in (tmp_path / "rd", tmp_path))
+    assert np.array_equal(folder["losses"], alone["losses"])
+    assert not np.array_equal(folder["rd"], alone["rd"])
 
 
 def test_letters_of_the_folders_are_no_part_of_a_name(tmp_path, run):

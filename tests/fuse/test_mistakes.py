@@ -46,18 +46,19 @@ def files(tmp_path, monkeypatch):
         ("vi.png cut.png --task vif -o out.png", ["cut.png", "cannot be read"]),
         ("vi.png ir.png -o ir.png --overwrite", ["ir.png", "is a source"]),
         ("vi.png ir.png -o out.png --rd-dir rd", ["--rd-dir", "--ttd"]),
-        ("vi.png ir.png -o out.png --task vis", ["task", "'vif'", "vis"]),
+        ("vi.png ir.png -o out.png --task vis", ["task", "vif", "vis"]),
         ("vi.png ir.png -o out.png --colour blue", ["colour", "luma", "blue"]),
         ("vi.png ir.png -o out.png --sources [vi]", ["sources", "2 different"]),
         ("vi.png ir.png -o out.png --sources [vi,VI]", ["sources", "2 different"]),
         ("vi.png ir.png -o out.png --sources [vi,x/y]", ["sources", "x/y"]),
         ("vi.png ir.png -o out.png --sources ['',ir]", ["sources", "''"]),
-        ("vi.png ir.png -o out.png --network.name ifcn", ["network.name", "'ifcnn'", "ifcn"]),
+        ("vi.png ir.png -o out.png --network.name ifcn", ["network.name", "ifcnn", "ifcn"]),
         ("vi.png ir.png -o out.png --network.options.rul max", ["'rul'", "rule"]),
         ("vi.png ir.png -o out.png --network.checkpoint no.pth", ["no.pth"]),
-        ("vi.png ir.png -o out.png --ttd.form cubic", ["ttd.form", "'sigmoid'", "cubic"]),
+        ("vi.png ir.png -o out.png --ttd.form cubic", ["ttd.form", "sigmoid", "cubic"]),
         ("vi.png ir.png -o out.png --ttd.temperature -1", ["ttd.temperature", "at least 0"]),
-        ("vi.png ir.png -o out.png --no.such 3", ["no.such", "--help"]),
+        ("vi.png ir.png -o out.png --ttd.loss [l1,mse]", ["ttd.loss", "give one setting"]),
+        ("vi.png ir.png -o out.png --no.such 3", ["no.such"]),
     ],
 )
 def test_a_mistake_is_one_line(argv, expected, files, refused):
@@ -65,7 +66,7 @@ def test_a_mistake_is_one_line(argv, expected, files, refused):
     assert [part for part in expected if part not in line] == []
 
 
-def test_a_network_s_limits_are_told(files, refused, tmp_path, monkeypatch):
+def test_a_network_s_limits_are_told(files, refused, run, tmp_path):
     from fusionlab.networks import create_network, save_checkpoint
 
     for name in ("piafusion", "cddfuse"):
@@ -73,12 +74,15 @@ def test_a_network_s_limits_are_told(files, refused, tmp_path, monkeypatch):
     pia = ("--network.name", "piafusion", "--network.checkpoint", "piafusion.safetensors")
     line = refused(*pia, "vi.png", "ir.png", "a.png", "--task", "vif", "-o", "out.png")
     assert "piafusion takes exactly 2 sources" in line
+    gradient = ("--ttd.basis", "gradient", "vi.png", "ir.png", "-o", "out.png")
+    _, _, err = run(*pia, *gradient)
+    assert "error: this network makes what is compared from other features" in err
     line = refused(*pia, "vi.png", "ir.png", "--colour", "rgb", "-o", "out.png")
     assert "colour is rgb" in line
     assert "data." not in line
     cdd = ("--network.name", "cddfuse", "--network.checkpoint", "cddfuse.safetensors")
     line = refused(*cdd, "dot/vi.png", "dot/ir.png", "-o", "out.png")
-    assert "1x1; cddfuse fuses 2x2 pixels or more" in line
+    assert "is 1x1 pixels, cddfuse takes 2x2 or more" in line
 
 
 def test_a_result_that_is_no_number_is_not_written(files, run, broken_weights):
@@ -86,7 +90,7 @@ def test_a_result_that_is_no_number_is_not_written(files, run, broken_weights):
         "vi.png", "ir.png", "--network.checkpoint", broken_weights, "-o", "out.png"
     )
     assert (code, out) == (2, "")
-    assert "error: vi fused to NaN or infinity" in err
+    assert "error: vi fused statically to NaN or infinity" in err
     assert not Path("out.png").exists()
 
 
@@ -100,7 +104,7 @@ def test_a_place_that_cannot_be_written_is_named(files, run):
 @pytest.mark.parametrize("argv", [["--help"], ["a.png", "-o", "b.png", "--ttd.form", "cubic"]])
 def test_help_and_mistakes_do_without_torch(argv):
     code = (
-        "import sys\nfrom fusionlab.fuse.__main__ import main\n"
+        "import sys\nfrom fusionlab.cli.fuse import main\n"
         f"try: main({argv!r})\n"
         "except SystemExit: pass\n"
         "sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 
 import fusionlab.fuse.video
+from fusionlab.data.colour import to_levels
 from fusionlab.errors import InputError
-from fusionlab.fuse.decoding import read_frames, video_facts
 from fusionlab.fuse.encoding import VideoWriter
-from fusionlab.report.images import write_image
+from fusionlab.fuse.video import VideoDataset, read_frames, video_facts
+from fusionlab.runs.files import write_picture
 
 from .conftest import pixels, smooth_frames
 
@@ -83,7 +84,7 @@ def test_every_frame_is_fused_as_a_picture(pair, run, written, tmp_path):
     assert "8/8" in err
     for k, together in enumerate(zip(*map(read_frames, pair), strict=True)):
         for name, frame in zip(("vi", "ir"), together, strict=True):
-            write_image(tmp_path / name / "f.png", frame.expand(3, -1, -1))
+            write_picture(tmp_path / name / "f.png", to_levels(frame))
         files = [tmp_path / name / "f.png" for name in ("vi", "ir")]
         maps = ("--rd-dir", tmp_path / "map")
         run("--overwrite", "--ttd", *files, "-o", tmp_path / "f.png", *maps)
@@ -97,6 +98,14 @@ def test_every_frame_is_fused_as_a_picture(pair, run, written, tmp_path):
         assert video_facts(path) == ((32, 48), 8, RATE)
     pairs = zip(levels(out), written["out.mp4"], strict=True)
     assert max(np.abs(a.astype(int) - b).mean() for a, b in pairs) < 4
+
+
+def test_frames_are_had_in_any_order(pair):
+    dataset = VideoDataset(dict(zip(("vi", "ir"), pair, strict=True)), "vif")
+    in_order = [dataset[k]["sources"] for k in range(8)]
+    for k in (3, 0, 1, 7, 2):
+        assert torch.equal(dataset[k]["sources"], in_order[k])
+    assert not torch.equal(in_order[0], in_order[1])
 
 
 def test_chroma_is_that_of_the_coloured_source(pair, run, written, tmp_path):
@@ -162,7 +171,7 @@ def test_an_interruption_keeps_the_frames_before(pair, run, monkeypatch, tmp_pat
     monkeypatch.setattr(fusionlab.fuse.video, "read_frames", interrupted)
     code, _, err = run(*pair, "-o", tmp_path / "out.mp4")
     assert code == 130
-    assert err.endswith("python -m fusionlab.fuse: interrupted\n")
+    assert err.endswith("fusionlab fuse: interrupted\n")
     assert len(levels(tmp_path / "out.mp4")) == 4
 
 
@@ -211,7 +220,7 @@ def test_an_unreadable_result_keeps_no_file(pair, run, broken_weights, tmp_path)
     out = tmp_path / "out.mp4"
     code, _, err = run(*pair, "--network.checkpoint", broken_weights, "-o", out)
     assert code == 2
-    assert "vi, frame 1, fused to NaN" in err
+    assert "vi, frame 1, fused statically to NaN" in err
     assert not out.exists()
 
 

@@ -6,6 +6,7 @@ import torch
 from scipy import ndimage
 
 from fusionlab.errors import InputError
+from fusionlab.losses.base import Step
 from fusionlab.losses.cddfuse import CDDFuseObjective, correlation
 from fusionlab.networks import create_network
 
@@ -75,7 +76,7 @@ def decomposition(base, detail):
 @pytest.mark.parametrize("residual", ["first", "sum", "none"])
 def test_phase_one(residual):
     net, batch = network(residual), smooth_batch()
-    terms = CDDFuseObjective()(net, batch, epoch=39)
+    terms = CDDFuseObjective()(net, batch, Step(epoch=39))
     base, detail = net.encode(batch["sources"])
     expected = {"decomposition": decomposition(double(base), double(detail))}
     for m in (0, 1):
@@ -96,7 +97,7 @@ def test_phase_one(residual):
 @pytest.mark.parametrize("residual", ["first", "sum", "none"])
 def test_phase_two(residual):
     net, batch = network(residual), smooth_batch()
-    terms = CDDFuseObjective()(net, batch, epoch=40)
+    terms = CDDFuseObjective()(net, batch, Step(epoch=40))
     base, detail = (double(x) for x in net.encode(batch["sources"]))
     fused, sources = double(net(batch["sources"])), double(batch["sources"])
     strongest = np.maximum(edges(sources[:, 0]), edges(sources[:, 1]))
@@ -126,7 +127,7 @@ def test_a_dead_channel_has_a_finite_gradient():
 @pytest.mark.parametrize(("epoch", "start"), [(0, 1), (1, 1), (0, 0)])
 def test_gradient_reaches_who_learns_in_this_phase(epoch, start):
     net, objective = network(), CDDFuseObjective(start)
-    terms = objective(net, smooth_batch(count=1), epoch)
+    terms = objective(net, smooth_batch(count=1), Step(epoch))
     sum(terms.values()).backward()
     for group in objective.parameter_groups(net):
         learns = epoch >= group.first_epoch
@@ -151,7 +152,7 @@ def test_a_few_steps_lower_the_loss(epoch):
     adam = torch.optim.Adam(net.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):
-        losses.append(sum(objective(net, batch, epoch).values()))
+        losses.append(sum(objective(net, batch, Step(epoch)).values()))
         adam.zero_grad()
         losses[-1].backward()
         adam.step()
@@ -160,7 +161,7 @@ def test_a_few_steps_lower_the_loss(epoch):
 
 def test_only_pairs():
     with pytest.raises(InputError, match="pairs, got 3 sources"):
-        CDDFuseObjective()(network(), smooth_batch(sources=3), epoch=0)
+        CDDFuseObjective()(network(), smooth_batch(sources=3), Step())
 
 
 @pytest.mark.parametrize("epochs", [-1, 1.5, "40", True])

@@ -1,5 +1,6 @@
 import torch
 
+from fusionlab.losses.base import Step
 from fusionlab.losses.ifcnn import IFCNNObjective
 from fusionlab.networks import create_network
 
@@ -11,7 +12,7 @@ def test_the_objective_is_the_mean_squared_error():
         "reference": torch.rand(2, 3, 8, 9, generator=generator),
     }
     network = create_network("ifcnn")
-    terms = IFCNNObjective()(network, batch, epoch=0)
+    terms = IFCNNObjective()(network, batch, Step())
     difference = (network(batch["sources"]) - batch["reference"]).detach().numpy()
     assert list(terms) == ["mse"]
     assert abs(terms["mse"].item() - (difference**2).mean()) < 1e-6

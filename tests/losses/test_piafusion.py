@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 from scipy import ndimage
 
 from fusionlab.errors import InputError
+from fusionlab.losses.base import Step
 from fusionlab.losses.piafusion import PIAFusionObjective, visible_weight
 from fusionlab.networks import create_network, save_checkpoint
 from fusionlab.networks.base import FusionNetwork
@@ -76,7 +77,7 @@ def expected_terms(fused, batch, scores):
 
 def test_the_terms(classifier_file):
     net, batch, objective = network(), smooth_batch(), PIAFusionObjective(classifier_file)
-    terms = objective(net, batch, epoch=0)
+    terms = objective(net, batch, Step())
     scores = double(objective.classifier(batch["rgb"][:, 0]))
     assert scores.min() > 0
     assert np.ptp(scores[:, 0] / scores.sum(1)) > 0.01  # the images differ
@@ -94,7 +95,7 @@ class Overshooting(FusionNetwork):
 
 def test_the_fused_image_is_clamped_first(classifier_file):
     batch, objective = smooth_batch(), PIAFusionObjective(classifier_file)
-    terms = objective(Overshooting(), batch, epoch=0)
+    terms = objective(Overshooting(), batch, Step())
     fused = np.clip(3 * double(batch["sources"][:, 0]) - 1, 0, 1)
     expected = expected_terms(fused, batch, double(objective.classifier(batch["rgb"][:, 0])))
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-5)
@@ -110,7 +111,7 @@ def test_scores_of_zero_weigh_both_sources_alike(classifier_file):
     net, batch, objective = network(), smooth_batch(), PIAFusionObjective(classifier_file)
     objective.classifier.linear2.weight.zero_()
     objective.classifier.linear2.bias.zero_()
-    terms = objective(net, batch, epoch=0)
+    terms = objective(net, batch, Step())
     expected = expected_terms(double(net(batch["sources"])), batch, [(1, 1)] * 3)
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-5)
 
@@ -120,7 +121,7 @@ def test_the_classifier_is_frozen(classifier_file):
     assert objective.train() is objective
     assert objective.training
     assert not any(module.training for module in objective.classifier.modules())
-    sum(objective(net, smooth_batch(), epoch=0).values()).backward()
+    sum(objective(net, smooth_batch(), Step()).values()).backward()
     assert all(p.grad is not None for p in net.parameters())
     assert all(p.grad is None and not p.requires_grad for p in objective.parameters())
     (group,) = objective.parameter_groups(net)
@@ -132,7 +133,7 @@ def test_a_few_steps_lower_the_loss(classifier_file):
     adam = torch.optim.Adam(net.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):
-        losses.append(sum(objective(net, batch, epoch=0).values()))
+        losses.append(sum(objective(net, batch, Step()).values()))
         adam.zero_grad()
         losses[-1].backward()
         adam.step()
@@ -160,7 +161,7 @@ def test_the_authors_classifier_weighs_day_and_darkness(shared):
     assert visible_weight(scores).flatten().tolist() == [1, 0]
     net, batch = network(), smooth_batch()
     batch["rgb"][:, 0] = 0  # in darkness the image is as bright as the infrared one
-    illumination = objective(net, batch, epoch=0)["illumination"].item()
+    illumination = objective(net, batch, Step())["illumination"].item()
     difference = double(net(batch["sources"]) - batch["sources"][:, 1])
     assert illumination == pytest.approx(3 * abs(difference).mean(), rel=1e-5)
 
@@ -168,7 +169,7 @@ def test_the_authors_classifier_weighs_day_and_darkness(shared):
 def test_without_a_classifier_the_remedy_is_told():
     with pytest.raises(InputError) as caught:
         PIAFusionObjective()
-    assert "python train.py --config configs/piafusion_illumination.yaml" in str(caught.value)
+    assert "fusionlab train --config piafusion_illumination" in str(caught.value)
     assert "--training.options.classifier FILE" in str(caught.value)
     assert "best_cls.pth" in str(caught.value)
 

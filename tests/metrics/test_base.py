@@ -15,6 +15,7 @@ from fusionlab.metrics.base import (
     ordered_mean,
     pixel_mean,
     root,
+    rounded,
 )
 
 
@@ -77,6 +78,21 @@ def test_root_is_exact_and_has_gradient_0_at_0():
     assert result.tolist() == [0.0, 2.0, 1e-150]
     assert values.grad.tolist() == [0.0, 0.25, pytest.approx(5e149)]
     assert root(torch.tensor(math.nan)).isnan()
+
+
+def test_root_is_correctly_rounded_on_every_cpu():
+    """Python's is IEEE's; MKL's, PyTorch's on a CPU, is another in about one of a hundred."""
+    values = torch.rand(10_000, dtype=torch.float64) * 1e3
+    assert root(values).tolist() == [math.sqrt(value) for value in values.tolist()]
+    transposed = values.view(100, 100).mT
+    assert torch.equal(root(transposed), root(transposed.contiguous()))
+
+
+def test_a_rounded_function_of_single_precision_is_that_of_double_precision_rounded():
+    values = torch.linspace(-5, 1, 1001)
+    found = rounded(torch.exp, values)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, torch.tensor([math.exp(x) for x in values.tolist()]))
 
 
 def test_ordered_mean_does_not_depend_on_the_order():

@@ -6,10 +6,11 @@ import torch
 from fusionlab.metrics.chen_blum import ChenBlum, chen_blum
 
 PUBLISHED = {"paper": "mefb", "thfylsty": "zhengliu"}  # its file is a copy of zhengliu's
-# Medical images, half of them black: there the rounding of the Fourier transform has contrast,
-# and that of another library has another. In single precision it is the filter's rounding, which
-# ivif_zoo and we share.
+# Medical images, half of them black: there the rounding of the Fourier transform and of the filter
+# has contrast, and that of another library, or of another kind of CPU, has another.
 BLACK = dict.fromkeys(["v10", "v11", "v12", "v13", "v14", "v15"], 5e-3)
+DOUBLE = 1e-8  # stored to 10 digits
+SINGLE = 3e-8  # the filter's exponentials, which each library rounds otherwise; observed 1.3e-8
 FORMS = ("mefb", "zhengliu", "ivif_zoo")  # one convention for each set of options
 
 
@@ -27,7 +28,7 @@ def test_real_images_score_as_the_original(name, triples, values):
     for case in triples:
         published = case.published["Qcb"]
         expected = published.get(PUBLISHED.get(name, name), published[form])  # vifb: a few
-        relative = 1e-8 if name == "ivif_zoo" else BLACK.get(case.name, 1e-8)
+        relative = BLACK.get(case.name, SINGLE if name == "ivif_zoo" else DOUBLE)
         assert values[form][case.name] == pytest.approx(expected, rel=relative), case.name
 
 
@@ -41,7 +42,8 @@ def test_degenerate_images_score_as_the_original_or_as_documented(name, edge_cas
             expected = 0.0
         elif case.name == "A_constant_zero":  # NaN there
             expected = metric.score(case.fused, case.sources[:, 1:]).item()
-        assert value == pytest.approx(expected, rel=1e-8, nan_ok=True), case.name
+        relative = SINGLE if name == "ivif_zoo" else DOUBLE
+        assert value == pytest.approx(expected, rel=relative, nan_ok=True), case.name
 
 
 def test_identical_images_score_one_and_a_flat_one_zero(fused):

@@ -9,9 +9,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from fusionlab.errors import InputError
-from fusionlab.networks import CDDFuse, FusionNetwork, cddfuse, create_network
-from fusionlab.training.module import stretched
+from fusionlab.fusing import stretched
+from fusionlab.networks import FusionNetwork, cddfuse, create_network
+from fusionlab.networks.cddfuse import CDDFuse
 from fusionlab.ttd import TestTimeDynamicFusion
+from tests.networks import contract
 
 # Float32 sums of up to 1728 terms, in another order, through 10 to 15 blocks.
 ROUNDING = {"rtol": 0, "atol": 2e-5}
@@ -187,11 +189,9 @@ class PlainCDDFuse:
         x = F.leaky_relu(self.conv(x, "DIDF_Decoder.output.0", padding=1), 0.01)
         return (self.conv(x, "DIDF_Decoder.output.2", padding=1) + residual).sigmoid()
 
-    def fuse(
-        self, sources: Tensor, weights: Tensor | None = None, residual: str = "first"
-    ) -> Tensor:
+    def fuse(self, sources: Tensor, rd: Tensor | None = None, residual: str = "first") -> Tensor:
         count = sources.shape[1]
-        scales = torch.ones(count) if weights is None else count * weights.transpose(0, 1)
+        scales = torch.ones(count) if rd is None else count * rd.transpose(0, 1)
         pairs = [self.encode(source) for source in sources.unbind(1)]
         base, detail = (
             sum(scale * feature for scale, feature in zip(scales, branch, strict=True))
@@ -212,8 +212,8 @@ def test_it_computes_what_the_paper_draws(count, size, network, published):
     plain = PlainCDDFuse(published)
     sources = torch.rand(2, count, 1, *size)
     assert_close(network(sources), plain.fuse(sources), **ROUNDING)
-    weights = (3 * torch.rand(2, count, 1, *size)).softmax(1)
-    assert_close(network(sources, weights), plain.fuse(sources, weights), **ROUNDING)
+    rd = (3 * torch.rand(2, count, 1, *size)).softmax(1)
+    assert_close(network(sources, rd), plain.fuse(sources, rd), **ROUNDING)
     components = network.components(network.encode(sources), sources)
     assert_close(components, plain.components(sources), **ROUNDING)
 
@@ -225,12 +225,26 @@ def test_residuals_of_medical_images(residual, file, published):
     plain = PlainCDDFuse(published)
     torch.manual_seed(0)
     network = create_network("cddfuse", file, residual=residual)
-    sources, weights = torch.rand(2, 3, 1, 8, 9), torch.rand(2, 3, 1, 8, 9).softmax(1)
-    for given in (None, weights):
+    sources, rd = torch.rand(2, 3, 1, 8, 9), torch.rand(2, 3, 1, 8, 9).softmax(1)
+    for given in (None, rd):
         expected = plain.fuse(sources, given, residual)
         assert_close(network(sources, given), expected, **ROUNDING)
     components = network.components(network.encode(sources), sources)
     assert_close(components, plain.components(sources), **ROUNDING)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("residual", ["sum", "none"])
+def test_it_keeps_the_contract_with_other_residuals(residual, file):
+    """The default is in the test of all networks."""
+    network = create_network("cddfuse", file, residual=residual)
+    for count in (2, 3):
+        sources = contract.make_sources(network, count, (8, 9))
+        contract.assert_order_does_not_matter(network, sources)
+        for half in (None, torch.bfloat16, torch.float16):
+            contract.assert_uniform_rd_is_static(network, sources, half)
+        if residual == "none":  # as components are
+            contract.assert_components_are_the_network_alone(network, sources)
 
 
 @torch.no_grad()
@@ -279,7 +293,7 @@ def test_results_of_the_authors_modules(shared):
         for key, preset in (("l1", "paper"), ("mse50", "authors")):
             result = TestTimeDynamicFusion(network, preset)(sources)
             ours["component_vi"], ours["component_ir"] = result.components.unbind(1)
-            ours[f"rd_{key}_vi"], ours[f"rd_{key}_ir"] = result.weights.unbind(1)
+            ours[f"rd_{key}_vi"], ours[f"rd_{key}_ir"] = result.rd.unbind(1)
             ours[f"ttd_{key}"] = result.fused
         assert ours.keys() == expected.keys()
         for key, value in ours.items():

@@ -10,8 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fusionlab.errors import InputError
-from fusionlab.networks import IFCNN, FusionNetwork, create_network, save_checkpoint
+from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import bundled_checkpoint, read_checkpoint
+from fusionlab.networks.ifcnn import IFCNN
 
 SOURCES = torch.linspace(0, 1, 2 * 3 * 5 * 7).view(1, 2, 3, 5, 7)
 
@@ -124,7 +125,7 @@ def test_weights_are_found_in_what_people_wrap_around_them(wrap, zipped, network
 
 def training_checkpoint(network: FusionNetwork, path: Path, name: str = "ifcnn") -> Path:
     """What a training of ours leaves, with weights of its objective beside the network's."""
-    hyper_parameters = {"name": name, "options": network.options, "fusionlab": "0.1.0"}
+    hyper_parameters = {"network": name, "options": network.options, "fusionlab": "0.1.0"}
     weights = {
         "objective.window": torch.ones(3),
         **prefixed("network.", network.state_dict()),
@@ -368,7 +369,7 @@ def test_options_that_are_no_mapping_are_refused(options, tmp_path):
 
 
 def test_a_training_checkpoint_without_weights_is_refused(tmp_path):
-    torch.save({"hyper_parameters": {"fusionlab": "0", "name": "ifcnn"}}, tmp_path / "a.ckpt")
+    torch.save({"hyper_parameters": {"fusionlab": "0", "network": "ifcnn"}}, tmp_path / "a.ckpt")
     with pytest.raises(InputError, match="missing"):
         create_network("ifcnn", tmp_path / "a.ckpt")
 

@@ -1,10 +1,10 @@
-"""``python -m fusionlab.networks convert``."""
+"""``fusionlab networks convert``."""
 
 import pytest
 import torch
 
-from fusionlab.networks import NETWORKS, create_network, save_checkpoint
-from fusionlab.networks.__main__ import main
+from fusionlab.cli.networks import main
+from fusionlab.networks import NETWORKS, create_network, list_networks, save_checkpoint
 from fusionlab.networks.checkpoints import read_checkpoint
 
 FILES = {  # below shared/
@@ -32,7 +32,7 @@ def refused(capsys):
         output = capsys.readouterr()
         assert output.out == ""
         lines = output.err.splitlines()
-        assert lines[-1].startswith("python -m fusionlab.networks")
+        assert lines[-1].startswith("fusionlab networks")
         assert "Traceback" not in output.err
         return lines[-1]
 
@@ -52,7 +52,7 @@ def test_a_published_file_becomes_ours(file, shared, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["ours.safetensors"]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [name for name, one in NETWORKS.items() if one.trainable])
 def test_the_network_is_the_one_that_fits(name, lively, tmp_path):
     network = lively(name)
     torch.save(network.state_dict(), tmp_path / "a.pth")
@@ -72,7 +72,8 @@ def test_options_and_network_may_be_given(lively, tmp_path):
 def test_what_fits_no_network_as_it_stands(lively, tmp_path, refused):
     torch.save(lively("densefuse", channels_in=3).state_dict(), tmp_path / "a.pth")
     line = refused("convert", tmp_path / "a.pth", tmp_path / "b.safetensors")
-    assert "must fit one network of cddfuse, densefuse, ifcnn, piafusion, fits none" in line
+    known = ", ".join(name for name in list_networks() if NETWORKS[name].trainable)
+    assert f"must fit one network of {known}, fits none" in line
     assert "--network" in line
     line = refused(
         "convert", tmp_path / "a.pth", tmp_path / "b.safetensors", "--network", "densefuse"
@@ -99,8 +100,8 @@ def test_an_existing_file_is_left_alone(lively, tmp_path, refused):
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        ((), "required: command"),
-        (("convert", "a.pth"), "required: OUT.safetensors"),
+        (("convrt", "a.pth"), "no command 'convrt'; there are list, table, convert"),
+        (("convert", "a.pth"), "missing: target"),
         (("convert", "a.pth", "b.pth"), "b.pth must end in .safetensors"),
         (("convert", "nowhere.pth", "b.safetensors"), "no checkpoint at nowhere.pth"),
         (("convert", "hf://owner", "b.safetensors"), "write hf://owner/name/file"),

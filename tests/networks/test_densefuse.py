@@ -10,6 +10,7 @@ from fusionlab.networks.checkpoints import file_sha256, load_weights, read_check
 from fusionlab.networks.densefuse import DenseFuse, l1_norm_rule
 from fusionlab.networks.published import find_published
 from fusionlab.ttd import TestTimeDynamicFusion
+from tests.networks import contract
 
 LAYOUTS = {"gray": 1, "rgb": 3}
 each_rule = pytest.mark.parametrize("rule", ["mean", "l1"])
@@ -34,7 +35,7 @@ def plain_rule(stack: Tensor, rule: str) -> Tensor:
 
 
 def plain_densefuse(
-    network: DenseFuse, sources: Tensor, rule: str, weights: Tensor | None = None
+    network: DenseFuse, sources: Tensor, rule: str, rd: Tensor | None = None
 ) -> Tensor:
     """DenseFuse as the paper draws it, one pass per source."""
     state = network.state_dict()
@@ -49,8 +50,8 @@ def plain_densefuse(
         for k in range(3):
             x = torch.cat([x, layer(x, f"DB1.denseblock.{k}.dense_conv")], 1)
         features.append(x)
-    if weights is not None:
-        features = [len(features) * weights[:, m] * x for m, x in enumerate(features)]
+    if rd is not None:
+        features = [len(features) * rd[:, m] * x for m, x in enumerate(features)]
     x = plain_rule(torch.stack(features), rule)
     for name in ("conv2", "conv3", "conv4", "conv5"):
         x = layer(x, name)
@@ -66,9 +67,33 @@ def test_it_computes_what_the_paper_draws(rule, channels, count, size):
     network = untrained(channels, rule)
     sources = torch.rand(2, count, channels, *size)
     assert_close(network(sources), plain_densefuse(network, sources, rule), **ROUNDING)
-    weights = (3 * torch.rand(2, count, 1, *size)).softmax(1)
-    expected = plain_densefuse(network, sources, rule, weights)
-    assert_close(network(sources, weights), expected, **ROUNDING)
+    rd = (3 * torch.rand(2, count, 1, *size)).softmax(1)
+    expected = plain_densefuse(network, sources, rule, rd)
+    assert_close(network(sources, rd), expected, **ROUNDING)
+
+
+@torch.no_grad()
+@each_rule
+@each_layout
+def test_it_keeps_the_contract_under_every_rule(rule, channels):
+    network = untrained(channels, rule)
+    for size in ((17, 23), (2, 3), (9, 1), (1, 1)):
+        sources = contract.make_sources(network, 3, size)
+        contract.assert_uniform_rd_is_static(network, sources)
+        contract.assert_a_batch_is_its_members(network, sources)
+        contract.assert_components_are_the_network_alone(network, sources)
+        contract.assert_order_does_not_matter(network, sources)
+    for count in (2, 41):
+        sources = contract.make_sources(network, count, (8, 9))
+        contract.assert_rd_matters(network, sources)
+        for half in (torch.bfloat16, torch.float16):
+            contract.assert_uniform_rd_is_static(network, sources, half)
+
+
+@each_rule
+def test_every_parameter_learns_under_every_rule(rule):
+    network = untrained(rule=rule)
+    contract.assert_every_parameter_learns(network, contract.make_sources(network, 2, (8, 9)))
 
 
 def test_the_l1_norm_rule_by_hand():
@@ -184,7 +209,7 @@ def test_results_of_the_authors_modules(layout, shared):
             result = TestTimeDynamicFusion(network, preset)(sources)
             ours["components"] = result.components
             ours[f"loss_{key}"] = result.losses
-            ours[f"rd_{key}"] = result.weights
+            ours[f"rd_{key}"] = result.rd
             ours[f"ttd_{key}"] = result.fused
         assert ours.keys() == published.keys()
         for key, value in ours.items():

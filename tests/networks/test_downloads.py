@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from fusionlab.errors import InputError
-from fusionlab.networks import IFCNN, create_network, save_checkpoint
+from fusionlab.networks import create_network, save_checkpoint
 from fusionlab.networks.downloads import cached_path, download, is_address, web_address
+from fusionlab.networks.ifcnn import IFCNN
 from fusionlab.networks.published import Published
 
 CONTENT = bytes(range(256)) * 1000

@@ -10,8 +10,10 @@ from torch.testing import assert_close
 
 from fusionlab.data.colour import grey_levels
 from fusionlab.errors import InputError
-from fusionlab.networks import IFCNN, create_network
+from fusionlab.networks import create_network
+from fusionlab.networks.ifcnn import IFCNN
 from fusionlab.ttd import TestTimeDynamicFusion
+from tests.networks import contract
 
 RULES = ["max", "sum", "mean"]
 NORMALIZATIONS = ["none", "imagenet"]
@@ -21,14 +23,14 @@ MEAN, STD = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.2
 ROUNDING = {"rtol": 0, "atol": 1e-5}
 
 
-def weigh(features: list[Tensor], weights: Tensor | None) -> list[Tensor]:
-    if weights is None:
+def scaled(features: list[Tensor], rd: Tensor | None) -> list[Tensor]:
+    if rd is None:
         return features
-    return [len(features) * weights[:, m] * f for m, f in enumerate(features)]
+    return [len(features) * rd[:, m] * f for m, f in enumerate(features)]
 
 
 def plain_ifcnn(
-    network: IFCNN, sources: Tensor, rule: str, normalize: str, weights: Tensor | None = None
+    network: IFCNN, sources: Tensor, rule: str, normalize: str, rd: Tensor | None = None
 ) -> Tensor:
     """IFCNN as the paper draws it: one pass per source, batch norm as a layer of its own."""
     state = {**network.state_dict(), **dict(network.named_parameters())}  # these with gradients
@@ -44,7 +46,7 @@ def plain_ifcnn(
     for source in sources.unbind(1):
         x = F.pad((source - mean) / std, (3, 3, 3, 3), mode="replicate")
         features.append(unit(F.conv2d(x, state["conv1.weight"]), "conv2"))
-    stack = torch.stack(weigh(features, weights))
+    stack = torch.stack(scaled(features, rd))
     combined = {"max": stack.amax(0), "sum": stack.sum(0), "mean": stack.mean(0)}[rule]
     image = F.conv2d(unit(combined, "conv3"), state["conv4.weight"], state["conv4.bias"])
     return image * std + mean
@@ -60,9 +62,42 @@ def test_it_computes_what_the_paper_draws(rule, normalize, count, size, lively):
     sources = torch.rand(2, count, 3, *size)
     expected = plain_ifcnn(network, sources, rule, normalize)
     assert_close(network(sources), expected, **ROUNDING)
-    weights = (3 * torch.rand(2, count, 1, *size)).softmax(1)
-    expected = plain_ifcnn(network, sources, rule, normalize, weights)
-    assert_close(network(sources, weights), expected, **ROUNDING)
+    rd = (3 * torch.rand(2, count, 1, *size)).softmax(1)
+    expected = plain_ifcnn(network, sources, rule, normalize, rd)
+    assert_close(network(sources, rd), expected, **ROUNDING)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("normalize", NORMALIZATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_it_keeps_the_contract_under_every_rule(rule, normalize, channels, lively):
+    """At the border it computes again what it padded with zeros: one pixel is all border."""
+    network = lively("ifcnn", rule=rule, normalize=normalize)
+    for size in ((17, 23), (2, 3), (9, 1), (1, 1)):
+        sources = contract.make_sources(network, 3, size, channels=channels)
+        contract.assert_uniform_rd_is_static(network, sources)
+        contract.assert_a_batch_is_its_members(network, sources)
+        contract.assert_components_are_the_network_alone(network, sources)
+        contract.assert_order_does_not_matter(network, sources)
+    for count in (2, 41):
+        sources = contract.make_sources(network, count, (8, 9), channels=channels)
+        contract.assert_rd_matters(network, sources)
+        for half in (None, torch.bfloat16, torch.float16):
+            contract.assert_uniform_rd_is_static(network, sources, half)
+        contract.assert_uniform_rd_is_static(network.train(), sources)
+        network.eval()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_parameter_learns_under_every_rule(rule, lively):
+    network = lively("ifcnn", rule=rule).train()
+    contract.assert_every_parameter_learns(network, contract.make_sources(network, 2, (8, 9)))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_only_the_rule_of_the_maximum_declares_that_it_is_one(rule, lively):
+    assert lively("ifcnn", rule=rule).max_rule == (rule == "max")
 
 
 @pytest.mark.parametrize("size", [(6, 7), (2, 2), (5, 1)], ids=str)
@@ -182,7 +217,7 @@ def test_results_of_the_authors_modules(shared):
             result = TestTimeDynamicFusion(network, preset)(sources)
             ours["components"] = result.components
             ours[f"loss_{key}"] = result.losses
-            ours[f"rd_{key}"] = result.weights
+            ours[f"rd_{key}"] = result.rd
             ours[f"ttd_{key}"] = result.fused
         assert ours.keys() == published.keys() - {"sources"}
         for key, value in ours.items():

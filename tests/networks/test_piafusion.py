@@ -15,6 +15,7 @@ from fusionlab.networks.piafusion import (
     cross_modality_difference,
 )
 from fusionlab.ttd import TestTimeDynamicFusion
+from tests.networks import contract
 
 # Sums of up to 2304 terms in float32, in another order in another batch or backend.
 ROUNDING = {"rtol": 0, "atol": 1e-5}
@@ -31,7 +32,7 @@ def network() -> PIAFusion:
     return network
 
 
-def plain_piafusion(network: PIAFusion, sources: Tensor, weights: Tensor | None = None) -> Tensor:
+def plain_piafusion(network: PIAFusion, sources: Tensor, rd: Tensor | None = None) -> Tensor:
     """The port as its facts tell it, sources (B, 2, 1, H, W), visible first."""
     state = network.state_dict()
 
@@ -52,8 +53,8 @@ def plain_piafusion(network: PIAFusion, sources: Tensor, weights: Tensor | None 
         to_v, to_r = (1 / (1 + torch.exp(-d.mean((-2, -1), True))) * d for d in (r - v, v - r))
         v, r = v + to_v, r + to_r
     v, r = unit(v, "encoder.vi_conv5"), unit(r, "encoder.ir_conv5")
-    if weights is not None:
-        v, r = 2 * weights[:, 0] * v, 2 * weights[:, 1] * r
+    if rd is not None:
+        v, r = 2 * rd[:, 0] * v, 2 * rd[:, 1] * r
     x = torch.cat([v, r], 1)
     for k in (1, 2, 3, 4):
         x = unit(x, f"decoder.conv{k}")
@@ -67,8 +68,8 @@ def test_it_computes_what_the_port_computes(size, network):
     expected = plain_piafusion(network, sources)
     assert expected.std() > 0.05  # else a wrong formula could hide
     assert_close(network(sources), expected, **ROUNDING)
-    weights = (3 * torch.rand(2, 2, 1, *size)).softmax(1)
-    assert_close(network(sources, weights), plain_piafusion(network, sources, weights), **ROUNDING)
+    rd = (3 * torch.rand(2, 2, 1, *size)).softmax(1)
+    assert_close(network(sources, rd), plain_piafusion(network, sources, rd), **ROUNDING)
 
 
 def test_difference_of_modalities_by_hand():
@@ -99,6 +100,16 @@ def test_a_component_is_the_network_with_its_source_on_both_inputs(size, network
     for m in range(2):
         twice = sources[:, [m, m]]
         assert_close(components[:, m], network(twice), **ROUNDING)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(2, 3), (9, 1)], ids=str)
+def test_it_keeps_the_contract_on_images_that_reflect_no_pixel(size, lively):
+    """Larger ones and those of one pixel are in the test of all networks."""
+    network = lively("piafusion")
+    sources = contract.make_sources(network, 2, size)
+    contract.assert_uniform_rd_is_static(network, sources)
+    contract.assert_a_batch_is_its_members(network, sources)
 
 
 @torch.no_grad()
@@ -134,7 +145,7 @@ def test_results_of_the_ports_modules(name, shared):
     for key, preset in (("l1", "paper"), ("mse50", "authors")):
         result = TestTimeDynamicFusion(network, preset)(sources)
         ours["component_vi"], ours["component_ir"] = result.components.unbind(1)
-        ours[f"rd_{key}_vi"] = result.weights[:, 0]
+        ours[f"rd_{key}_vi"] = result.rd[:, 0]
         ours[f"ttd_{key}"] = result.fused
     assert ours.keys() == published.keys()
     for key, value in ours.items():

@@ -3,17 +3,21 @@ from pathlib import Path
 
 import pytest
 
-from fusionlab.laboratory.replication.published import (
+from fusionlab.runs.statistics import Comparison
+from replication.published import (
+    HOLDS,
     NOT_REPLICATED,
     REPLICATED,
+    REVERSED,
     SIGN_ONLY,
+    UNDECIDED,
     load_published,
     verdict,
     verdict_of_all,
+    verdict_of_sign,
 )
-from fusionlab.report.statistics import Comparison
 
-PAPER = Path(__file__).parents[4] / "shared" / "ttd_paper_tables.md"
+PAPER = Path(__file__).parents[3] / "shared" / "ttd_paper_tables.md"
 
 
 def measured(low: float, high: float) -> Comparison:
@@ -40,10 +44,41 @@ def test_verdict_needs_sign_and_size(published, low, high, expected):
     assert verdict(published, measured(low, high)) == expected
 
 
-def test_a_table_is_as_good_as_its_worst_metric():
+def test_a_row_is_as_good_as_its_worst_metric():
     assert verdict_of_all([REPLICATED, REPLICATED]) == REPLICATED
     assert verdict_of_all([REPLICATED, SIGN_ONLY]) == SIGN_ONLY
     assert verdict_of_all([NOT_REPLICATED, REPLICATED, SIGN_ONLY]) == NOT_REPLICATED
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "claimed", "expected"),
+    [
+        (0.1, 0.2, 1, HOLDS),
+        (0.1, 0.2, -1, REVERSED),
+        (-0.2, -0.1, -1, HOLDS),
+        (-0.1, 0.2, 1, UNDECIDED),
+        (0.0, 0.2, 1, UNDECIDED),
+        (float("nan"), float("nan"), 1, UNDECIDED),
+    ],
+)
+def test_a_claim_needs_the_whole_interval(low, high, claimed, expected):
+    assert verdict_of_sign(low, high, claimed) == expected
+
+
+def test_a_data_set_stands_beside_its_own_tables_or_those_it_stands_for():
+    published = load_published()
+    found = {
+        name: [number for number, one in published.tables.items() if published.is_beside(name, one)]
+        for name in ("LLVIP", "TNO", "MSRS", "Lytro", "HDRPS")
+    }
+    infrared = ["1a", "4", "5"]
+    assert found == {
+        "LLVIP": infrared,
+        "TNO": infrared,
+        "MSRS": ["1b"],
+        "Lytro": ["2b"],
+        "HDRPS": [],
+    }
 
 
 def test_differences_of_table_3_are_those_printed():

@@ -7,24 +7,82 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from fusionlab.metrics.theorem import COLUMNS
-from fusionlab.report.run import THEOREM_KEY
+from fusionlab.runs.files import write_json
+from fusionlab.runs.folder import file_stem
+from fusionlab.runs.run import ALONE, KEY, RD_COLUMNS, SOURCE_KEY, THEOREM_COLUMNS, Run, Sample
+from fusionlab.runs.summary import summarise
 
 HOSTILE = """<img src=x onerror=alert(1)>&"'#?% ü \u2028"""
-COLOURS = {"static": (200, 0, 0), "ttd": (0, 0, 200), "vi": (0, 200, 0), "ir": (90, 90, 90)}
 METRICS = {"EN": "higher", "CE": "lower", "PSNR_truth": "higher"}
+SETTINGS = {
+    "preset": "paper",
+    "basis": "loss",
+    "compare": "components",
+    "loss": "l1",
+    "temperature": 1.0,
+    "channel": "mean",
+    "form": "exp",
+    "normalization": "softmax",
+    "correlation": "negative",
+    "gain": "share",
+}
 
 
 @dataclass(frozen=True)
-class FakeRun:
-    """What the evaluation was asked to do, and how far it came.
+class FakeMethod:
+    """A method that fuses: EN of image k is k and ``factor`` times the gain of that image."""
 
-    Static EN of image k is k; TTD adds ``gains[k]``. CE is 10 − EN. The truth is known to nobody.
-    The theorem: source m covaries by m − 1/2 + k/4, the static bound is 1 + k, the dynamic one 2.
+    name: str
+    kind: str
+    factor: float
+    colour: tuple[int, int, int]
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def about(self, folder: Path, ids: list[str]) -> dict[str, Any]:
+        """What the summary says of it."""
+        network = {
+            "name": "ifcnn",
+            "options": {"rule": "max"},
+            "checkpoint": {"path": "/home/someone/best.safetensors", "sha256": "abc123"},
+            "trainable": True,
+            "stretch": False,
+        }
+        facts: dict[str, Any] = {"network": network, "colour": {"vif": "luma", "mff": "rgb"}}
+        if self.kind == "ttd":
+            facts["ttd"] = {**SETTINGS, **dict(self.settings)}
+        if self.kind == "folder":
+            named = {id_: f"{k}.png" for k, id_ in enumerate(ids)}
+            described = {"folder": str(folder / "private" / self.name), "images": len(ids)}
+            described |= {"files": named, "missing": [], "surplus": ["x.png"], "jpeg": []}
+            facts = {"folder": described}
+        base = STATIC.name if self.kind == "ttd" else None
+        return {
+            **{"name": self.name, "kind": self.kind, "base": base},
+            **{"source": None, "facts": facts},
+        }
+
+
+STATIC = FakeMethod("IFCNN", "network", 0, (200, 0, 0))
+TTD = FakeMethod("IFCNN+TTD", "ttd", 1, (0, 0, 200))
+AUTHORS = FakeMethod("IFCNN+TTD (authors)", "ttd", 2, (0, 100, 200))
+FOLDER = FakeMethod("other tool", "folder", -1, (200, 0, 200))
+PAIR = (STATIC, TTD)
+COLOURS = {"vi": (0, 200, 0), "ir": (90, 90, 90)}
+MAP = (253, 231, 37)
+
+
+@dataclass(frozen=True)
+class FakeData:
+    """A data set of a run, and how far the run came with it.
+
+    CE is 10 − EN. Sources alone have an EN of −1. The truth is known to nobody. RD of the first
+    source is 0.25, of any other 0.75. The theorem: source m covaries by m − 1/2 + k/4, the static
+    bound is 1 + k, the dynamic one 2.
     """
 
     gains: tuple[float, ...] = (0.5, -0.25, 2.0)
@@ -33,52 +91,106 @@ class FakeRun:
     task: str = "vif"
     name: str = "fake pairs"
     sources: tuple[str, ...] = ("vi", "ir")
-    ttd: bool = True
     size: tuple[int, int] = (24, 16)  # width, height
-    theorem: bool = False
-    truth: bool = False  # whether the theorem knows one
 
-    def rows(self, k: int) -> dict[str, float]:
-        """EN by row."""
-        fused = {"static": k, "ttd": k + self.gains[k]} if self.ttd else {"static": k}
-        return {**fused, **{f"{name} alone": -1.0 for name in self.sources}}
-
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> dict[str, Any]:
         """What the summary says of the data."""
         return {
             "name": self.name,
             "root": "/somewhere/private",
             "task": self.task,
             "source_names": list(self.sources),
-            "colour": "luma",
             "ids": list(self.ids),
         }
 
 
-def make_run(folder: Path, *runs: FakeRun) -> Path:
-    """Write a run over these data; it has finished if all their images are done."""
+@dataclass(frozen=True)
+class FakeCondition:
+    """A condition: ``shift`` is added to the EN of what fuses."""
+
+    name: str = ""
+    group: str = ""
+    kind: str = ""
+    level: float | None = None
+    shift: float = 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """What the summary says of it."""
+        return {"name": self.name, "group": self.group, "kind": self.kind, "level": self.level}
+
+
+def make_run(
+    folder: Path,
+    *data: FakeData,
+    methods: tuple[FakeMethod, ...] = PAIR,
+    conditions: tuple[FakeCondition, ...] = (FakeCondition(),),
+    theorem: bool = False,
+    truth: bool = False,
+    pictures: bool = True,
+) -> Path:
+    """Write a run over these data; it has finished if all their images are done.
+
+    Args:
+        folder: The run folder.
+        data: The data sets.
+        methods: What fuses.
+        conditions: The conditions.
+        theorem: Whether the theorem was measured.
+        truth: Whether it knows a truth.
+        pictures: Whether pictures were written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    finished = all(run.done == len(run.ids) for run in runs)
-    results = [
-        {"data": run.describe(), "ttd_minus_static": _differences() if run.ttd else {}}
-        for run in runs
+    about = _about(folder, data, methods, conditions, theorem)
+    (folder / "summary.json").write_text(json.dumps(about))
+    samples = [
+        (one, condition, k) for one in data for condition in conditions for k in range(one.done)
     ]
-    about = {
-        "network": {
-            "name": "ifcnn",
-            "options": {"rule": "max"},
-            "checkpoint": {"path": "weights/best.safetensors", "sha256": "abc123"},
-            "stretch": False,
-        },
-        "ttd": _TTD if any(run.ttd for run in runs) else None,
+    with _csv(folder / "per_image.csv", [*KEY, *(f"{name}:ttd" for name in METRICS), "ms"]) as file:
+        for one, condition, k in samples:
+            csv.writer(file).writerows(_values(one, condition, k, methods))
+    dynamic = [method.name for method in methods if method.kind == "ttd"]
+    with _csv(folder / "rd.csv", [*SOURCE_KEY, *RD_COLUMNS]) as file:
+        for one, condition, k in samples:
+            csv.writer(file).writerows(_rd(one, condition, k, dynamic))
+    if theorem:
+        with _csv(folder / "theorem.csv", [*SOURCE_KEY, *THEOREM_COLUMNS]) as file:
+            for one, condition, k in samples:
+                csv.writer(file).writerows(_theorem(one, condition, k, dynamic, truth))
+    for one, condition, k in samples if pictures else ():
+        _write_pictures(folder, one, condition, k, methods)
+    if all(one.done == len(one.ids) for one in data):
+        write_json(folder / "summary.json", {**about, "results": summarise(Run.open(folder))})
+    return folder
+
+
+def _about(
+    folder: Path,
+    data: tuple[FakeData, ...],
+    methods: tuple[FakeMethod, ...],
+    conditions: tuple[FakeCondition, ...],
+    theorem: bool,
+) -> dict[str, Any]:
+    sources = dict.fromkeys(name for one in data for name in one.sources)
+    alone = [
+        {"name": name + ALONE, "kind": "source", "base": None, "source": name, "facts": {}}
+        for name in sources
+    ]
+    ids = [id_ for one in data for id_ in one.ids]
+    return {
+        "methods": [*alone, *(method.about(folder, ids) for method in methods)],
         "settings": {"seed": 7},
-        "data": [run.describe() for run in runs],
-        "directions": METRICS,
-        "conventions": {
-            **{name: f"ttd: {name} as such" for name in METRICS},
-            "mean": "of values",
-            **({"theorem": "ω is RD."} if any(run.theorem for run in runs) else {}),
+        "data": [one.describe() for one in data],
+        "conditions": [condition.describe() for condition in conditions],
+        "metrics": {
+            name: {
+                "direction": direction,
+                "convention": f"ttd: {name} as such",
+                "truth": name.endswith("_truth"),
+            }
+            for name, direction in METRICS.items()
         },
+        "metrics_form": "preset ttd",
+        "notes": {"mean": "of values", **({"theorem": "ω is RD."} if theorem else {})},
         "fusionlab": "0.1.0",
         "commit": "c0ffee",
         "versions": {"torch": "2.4"},
@@ -86,84 +198,91 @@ def make_run(folder: Path, *runs: FakeRun) -> Path:
         "platform": "Linux",
         "threads": 1,
         "devices": [],
-        "results": results if finished else [],
+        "calibrated": [],
+        "results": [],
     }
-    (folder / "summary.json").write_text(json.dumps(about))
-    _write_values(folder / "per_image.csv", runs)
-    if any(run.theorem for run in runs):
-        _write_theorem(folder / "theorem.csv", runs)
-    for run in runs:
-        _write_images(folder / run.task, run)
-    return folder
 
 
-_TTD = {
-    "preset": "paper",
-    "loss": "l1",
-    "basis": "loss",
-    "compare": "components",
-    "channel": "mean",
-    "temperature": 1.0,
-    "form": "exp",
-    "normalization": "softmax",
-    "correlation": "negative",
-}
+def _csv(path: Path, heading: list[str]) -> Any:
+    file = path.open("w", newline="", encoding="utf-8")
+    csv.writer(file).writerow(heading)
+    return file
 
 
-def _differences() -> dict[str, dict[str, float]]:
-    one = {"mean": 0.75, "low": 0.125, "high": 1.5, "improved": 0.5, "images": 3}
-    return {"EN": one, "CE": {**one, "mean": -0.75, "low": -1.5, "high": -0.125}}
+def _values(
+    data: FakeData, condition: FakeCondition, k: int, methods: tuple[FakeMethod, ...]
+) -> list[list[Any]]:
+    place = [data.name, data.task, condition.name, data.ids[k]]
+    rows: list[list[Any]] = []
+    if not condition.kind:
+        rows += [[*place, name + ALONE, -1.0, 11.0, "", ""] for name in data.sources]
+    for method in methods:
+        value = k + condition.shift + method.factor * data.gains[k]
+        time = "" if method.kind == "folder" else 10 + k
+        rows.append([*place, method.name, value, 10 - value, "", time])
+    return rows
 
 
-def _write_values(path: Path, runs: tuple[FakeRun, ...]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow(["data", "task", "id", "row", *(f"{name}:ttd" for name in METRICS), "ms"])
-        for run in runs:
-            for k, name in enumerate(run.ids[: run.done]):
-                for row, value in run.rows(k).items():
-                    time = "" if row.endswith("alone") else 10 + k
-                    lines.writerow([run.name, run.task, name, row, value, 10 - value, "", time])
+def _rd(data: FakeData, condition: FakeCondition, k: int, methods: list[str]) -> list[list[Any]]:
+    place = [data.name, data.task, condition.name, data.ids[k]]
+    share = {True: (0.25, 0.125, 0.5, 0.0, -0.5 - k / 8), False: (0.75, 0.5, 0.875, 1.0, "nan")}
+    return [
+        [*place, method, source, *share[m == 0]]
+        for method in methods
+        for m, source in enumerate(data.sources)
+    ]
 
 
-def _write_theorem(path: Path, runs: tuple[FakeRun, ...]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow([*THEOREM_KEY, *COLUMNS])
-        for run in runs:
-            for k, name in enumerate(run.ids[: run.done]) if run.theorem else ():
-                covariances = [m - 0.5 + k / 4 for m in range(len(run.sources))]
-                total, truth = sum(covariances), [0.5, 0.25, 0.75, 0.5] if run.truth else [""] * 4
-                of_image = [total, total < 0, 1 + k, 2, 1 + k > 2, *truth]
-                for source, covariance in zip(run.sources, covariances, strict=True):
-                    of_source = [0.5, 0.125, covariance, *(["0.5", "0"] if run.truth else ["", ""])]
-                    cells = [float(cell) if cell != "" else "" for cell in (*of_source, *of_image)]
-                    lines.writerow([run.name, run.task, name, source, *cells])
+def _theorem(
+    data: FakeData, condition: FakeCondition, k: int, methods: list[str], truth: bool
+) -> list[list[Any]]:
+    place = [data.name, data.task, condition.name, data.ids[k]]
+    covariances = [m - 0.5 + k / 4 for m in range(len(data.sources))]
+    total = sum(covariances)
+    of_image = {
+        "covariance_sum": total,
+        "covariance_is_negative": float(total < 0),
+        "static_bound": 1 + k,
+        "dynamic_bound": 2,
+        "dynamic_is_lower": float(1 + k > 2),
+    }
+    if truth:
+        of_image |= {"static_error": 0.5, "dynamic_error": 0.25}
+        of_image |= {"static_truth_bound": 0.75, "dynamic_truth_bound": 0.5}
+    rows = []
+    for method in methods:
+        for source, covariance in zip(data.sources, covariances, strict=True):
+            cells = {**of_image, "rd": 0.5, "loss": 0.125, "covariance": covariance}
+            rows.append([*place, method, source, *(cells.get(one, "") for one in THEOREM_COLUMNS)])
+    return rows
 
 
-def _write_images(folder: Path, run: FakeRun) -> None:
-    """Each kind of image in one colour; files of one kind are one file under many names."""
-    ramp = np.tile(np.linspace(0, 1, run.size[0], dtype=np.float32), (run.size[1], 1))
-    for name in run.ids[: run.done]:
-        for row in ("static", "ttd") if run.ttd else ("static",):
-            _image(folder / row / f"{name}.png", folder / f".{row}.png", COLOURS[row], run.size)
-        for source in run.sources:
-            path = folder / "sources" / f"{name}-{source}.png"
-            colour = COLOURS.get(source, (9, 9, 9))
-            _image(path, folder / f".source-{colour[0]}.png", colour, run.size)
-            if run.ttd:
-                path = folder / "rd" / f"{name}-{source}.png"
-                _image(path, folder / ".rd.png", (253, 231, 37), run.size)
-        if run.ttd and len(run.ids) < 100:
-            weights = np.stack([ramp, *[1 - ramp] * (len(run.sources) - 1)])
-            arrays = {"weights": weights, "losses": 1 - weights}
-            path = folder / "rd" / f"{name}.npz"
-            np.savez_compressed(path, source_names=np.array(run.sources), **arrays)
+def _write_pictures(
+    folder: Path,
+    data: FakeData,
+    condition: FakeCondition,
+    k: int,
+    methods: tuple[FakeMethod, ...],
+) -> None:
+    """Each kind of picture in one colour; those of one colour are one file under many names."""
+    sample = Sample(data.name, data.task, condition.name, data.ids[k])
+    for method in methods:
+        path = folder / sample.picture(method.name)
+        if method.kind == "folder":
+            path = folder / "private" / method.name / f"{k}.png"
+        _picture(path, folder, method.colour, data.size)
+    for source in data.sources:
+        colour = COLOURS.get(source, (9, 9, 9))
+        _picture(folder / sample.source(source), folder, colour, data.size)
+        for method in methods:
+            if method.kind == "ttd":
+                _picture(folder / sample.rd_map(method.name, source), folder, MAP, data.size)
 
 
-def _image(path: Path, first: Path, colour: tuple[int, ...], size: tuple[int, int]) -> None:
+def _picture(path: Path, folder: Path, colour: tuple[int, ...], size: tuple[int, int]) -> None:
+    first = folder / f".{file_stem(str((*colour, *size)))}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not first.exists():
-        Image.new("RGB", size, colour).save(first)
+        Image.fromarray(np.full((size[1], size[0], 3), colour, np.uint8)).save(first)
     path.unlink(missing_ok=True)
     os.link(first, path)

@@ -12,14 +12,27 @@ import pytest
 from PIL import Image
 
 from fusionlab.report.html import write_report
-from fusionlab.report.run import THEOREM_KEY
-from tests.report.html_runs import HOSTILE, FakeRun, make_run
+from fusionlab.report.table import mark, number, share
+from fusionlab.runs.run import SOURCE_KEY, Run
+from tests.report.html_runs import (
+    AUTHORS,
+    FOLDER,
+    HOSTILE,
+    STATIC,
+    TTD,
+    FakeCondition,
+    FakeData,
+    FakeMethod,
+    make_run,
+)
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 RED, BLUE, GREEN, YELLOW = (200, 0, 0), (0, 0, 200), (0, 200, 0), (253, 231, 37)
 WIDE = {"width": 1400, "height": 900}
+
+OTHER = FakeData(gains=(-1,), ids=("d",), done=1, task="mff", name="other pairs")
 
 Open = Callable[..., Any]
 
@@ -68,8 +81,13 @@ def open_report(browser) -> Iterator[Open]:
 @pytest.fixture
 def run(tmp_path) -> Path:
     """Two tasks; TTD gains 0.5, −0.25, 2 in EN on the first, −1 on the second."""
-    other = FakeRun(gains=(-1,), ids=("d",), done=1, task="mff", name="other pairs")
-    return make_run(tmp_path, FakeRun(), other)
+    return make_run(tmp_path, FakeData(), OTHER)
+
+
+@pytest.fixture
+def many(tmp_path) -> Path:
+    """A folder, a network, the same with two settings of TTD; the second gains twice as much."""
+    return make_run(tmp_path, FakeData(), methods=(FOLDER, STATIC, TTD, AUTHORS), theorem=True)
 
 
 def tiles(page: Any) -> list[str]:
@@ -105,30 +123,31 @@ def transforms(page: Any) -> list[str]:
     )
 
 
-def test_tables_say_what_was_measured(open_report, run):
-    page = open_report(run)
+def test_tables_say_what_was_measured(open_report, tmp_path):
+    page = open_report(make_run(tmp_path, FakeData(gains=(0.5, 0.25, 1.5)), OTHER))
     rows = page.locator("#tables .card").first.locator("tbody tr").all_inner_texts()
     cells = [row.split("\t") for row in rows]
     assert cells[2] == ["IFCNN", "1.00", "9.00", "11.00"]  # EN, CE, ms
     assert cells[3] == ["IFCNN+TTD", "1.75", "8.25", "11.00"]
     assert [cell.strip() for cell in cells[4]] == ["difference", "+0.750", "−0.750", ""]
-    assert page.locator("#tables .differences .better").count() == 4  # also where lower is better
+    assert cells[5][1].split() == ["+0.250", "+1.500"]
+    assert [cell.strip() for cell in cells[6]] == ["improved", "100 %", "100 %", ""]
+    assert page.locator("#tables .differences .better").count() == 2  # also where lower is better
     assert page.locator("th[title='ttd: EN as such']").count() == 2
     assert "abc123" in page.locator("#facts").inner_text()
 
 
 def test_the_theorem_has_a_table_for_each_data_set_and_image(open_report, tmp_path):
-    measured = FakeRun(theorem=True, truth=True)
-    page = open_report(make_run(tmp_path, measured, FakeRun(task="mff", name="old")))
+    page = open_report(make_run(tmp_path, FakeData(), OTHER, theorem=True, truth=True))
     assert page.locator("#theorem-note").inner_text() == "ω is RD."
-    (card,) = page.locator("#bounds .card").all()
+    card, _ = page.locator("#bounds .card").all()
     rows = [row.split("\t") for row in card.locator("tbody tr").all_inner_texts()]
     assert rows == [
         ["vi", "0.500", "0.125", "−0.25"],
         ["ir", "0.500", "0.125", "0.75"],
-        ["GEB", "2.000", "2.000", "33 %"],
-        ["GEB, truth", "0.7500", "0.5000", "100 %"],
-        ["error, truth", "0.5000", "0.2500", "100 %"],
+        ["GEB", "2.000", "2.000"],
+        ["GEB, truth", "0.7500", "0.5000"],
+        ["error, truth", "0.5000", "0.2500"],
     ]
     assert card.locator(".better").all_inner_texts() == ["−0.25"]
     assert "Eq. 5 holds on 1 of 3 images" in card.inner_text()
@@ -137,29 +156,25 @@ def test_the_theorem_has_a_table_for_each_data_set_and_image(open_report, tmp_pa
     assert seen[0].split("\t") == ["GEB", "2.000", "2.000"]
 
 
-@pytest.mark.parametrize(
-    ("columns", "rows"), [((), []), (("static_bound",), [["GEB", "2.000", "–", "–"]])]
-)
-def test_the_theorem_without_a_bound_says_so(open_report, tmp_path, columns, rows):
-    run = make_run(tmp_path, FakeRun(theorem=True))
+def test_the_theorem_without_a_bound_says_so(open_report, tmp_path):
+    run = make_run(tmp_path, FakeData(done=2), theorem=True)
     lines = (run / "theorem.csv").read_text().splitlines()
-    kept = [one in (*THEOREM_KEY, *columns) for one in lines[0].split(",")]
+    kept = [one in (*SOURCE_KEY, "static_bound") for one in lines[0].split(",")]
     cut = (
         ",".join(c if k else "" for c, k in zip(one.split(","), kept, strict=True))
         for one in lines[1:]
     )
     (run / "theorem.csv").write_text("\n".join([lines[0], *cut, ""]))
-    page = open_report(run)
-    (card,) = page.locator("#bounds .card").all()
+    (card,) = open_report(run).locator("#bounds .card").all()
     found = [row.split("\t") for row in card.locator("tbody tr").all_inner_texts()]
-    assert found == [["vi", "–", "–", "–"], ["ir", "–", "–", "–"], *rows]
+    assert found == [["vi", "–", "–", "–"], ["ir", "–", "–", "–"], ["GEB", "1.500", "–"]]
     assert "GEB is defined on no image." in card.inner_text()
 
 
 def test_without_the_theorem_its_section_is_not_there(open_report, run):
     page = open_report(run)
     assert page.locator("#theorem").is_hidden()
-    assert page.locator("#to-theorem").is_hidden()
+    assert page.locator("nav a[href='#theorem']").is_hidden()
 
 
 def test_small_numbers_are_written_with_a_power_of_ten(open_report, run):
@@ -171,9 +186,9 @@ def test_small_numbers_are_written_with_a_power_of_ten(open_report, run):
 def test_grid_is_sorted_by_gain(open_report, run):
     page = open_report(run)
     assert tiles(page) == ["a", "b", "c", "d"]
-    assert sort(page, "largest gain by TTD") == ["c", "a", "b", "d"]
-    assert sort(page, "largest loss by TTD") == ["d", "b", "a", "c"]
-    assert sort(page, "largest gain by TTD", "CE ↓") == ["c", "a", "b", "d"]  # CE falls as EN grows
+    assert sort(page, "largest gain") == ["c", "a", "b", "d"]
+    assert sort(page, "largest loss") == ["d", "b", "a", "c"]
+    assert sort(page, "largest gain", "CE ↓") == ["c", "a", "b", "d"]  # CE falls as EN grows
     assert sort(page, "IFCNN, best first") == ["c", "b", "a", "d"]  # equal ones as in the data
     assert sort(page, "IFCNN, worst first") == ["a", "d", "b", "c"]
 
@@ -215,8 +230,8 @@ def test_any_pair_may_be_compared(open_report, run):
     page.select_option("#left", label="RD of ir")
     page.wait_for_function("document.querySelector('#image-left').complete")
     assert close(colour(page, 0.35), YELLOW)
-    page.locator("#strip figure", has_text="static").first.locator(".view").click()
-    assert page.input_value("#right") == "static"
+    page.locator("#strip figure", has_text="IFCNN").first.locator(".view").click()
+    assert page.locator("#name-right").inner_text() == "IFCNN"
     assert close(colour(page, 0.65), RED)
 
 
@@ -237,7 +252,7 @@ def test_overlay_opacity(open_report, run):
 
 def test_keys_walk_through_the_grid_in_its_order(open_report, run):
     page = open_report(run)
-    sort(page, "largest gain by TTD")
+    sort(page, "largest gain")
     view(page, "a")
     expected = playwright.expect(page.locator("#viewer-title"))
     page.keyboard.press("ArrowLeft")
@@ -262,7 +277,7 @@ def test_keys_work_after_a_click_on_any_button(open_report, run):
     view(page, "a")
     page.locator("#pairs button").nth(1).click()
     page.keyboard.press("1")
-    assert page.input_value("#left") == "static"
+    assert page.locator("#name-left").inner_text() == "IFCNN"
     page.click("#next")
     page.click("#next")
     page.click("#next")
@@ -330,7 +345,8 @@ def test_side_by_side_shows_all(open_report, run):
     view(page, "a")
     page.keyboard.press("p")
     assert page.locator("#stage").is_hidden()
-    names = ["vi", "ir", "static", "TTD", "|TTD − static| × 10", "RD of vi", "RD of ir"]
+    both = "|IFCNN+TTD − IFCNN| × 10"
+    names = ["vi", "ir", "IFCNN", "IFCNN+TTD", both, "RD of vi", "RD of ir"]
     assert page.locator("#strip figcaption").all_inner_texts() == names
     assert all(box.bounding_box()["height"] > 150 for box in page.locator("#strip .view").all())
 
@@ -365,15 +381,15 @@ def test_light_and_dark(open_report, run):
 
 
 def test_hostile_names_stay_text(open_report, tmp_path):
-    hostile = FakeRun(
+    hostile = FakeData(
         gains=(1,),
         ids=(HOSTILE,),
         done=1,
         name=f"</script>{HOSTILE}",
         sources=("vi", '"><svg onload=alert(1)>'),
-        theorem=True,
     )
-    page = open_report(make_run(tmp_path, hostile))
+    names = (STATIC, TTD, FakeMethod(HOSTILE + "2", "network", 1, BLUE))
+    page = open_report(make_run(tmp_path, hostile, methods=names, theorem=True))
     assert page.locator(".tile .id").first.text_content() == HOSTILE
     assert page.locator("#tables small").first.text_content().startswith(hostile.name)
     page.locator(".tile").click()
@@ -387,34 +403,183 @@ def test_hostile_names_stay_text(open_report, tmp_path):
 
 
 def test_unfinished_run_says_so(open_report, tmp_path):
-    page = open_report(make_run(tmp_path, FakeRun(done=2)))
-    assert page.locator("#status").inner_text().startswith("Unfinished: 2 of 3 images done")
+    page = open_report(make_run(tmp_path, FakeData(done=2)))
+    assert page.locator("#status").inner_text().startswith("Unfinished: 2 images done")
+    assert "2 of 3 images" in page.locator("#subtitle").inner_text()
     assert tiles(page) == ["a", "b"]
 
 
-@pytest.mark.parametrize("fake", [FakeRun(done=0), FakeRun(ttd=False)], ids=["nothing", "static"])
-def test_runs_with_less_in_them(open_report, tmp_path, fake):
-    page = open_report(make_run(tmp_path, fake))
-    assert page.locator(".tile").count() == fake.done
+def test_runs_with_nothing_done(open_report, tmp_path):
+    page = open_report(make_run(tmp_path, FakeData(done=0)))
+    assert page.locator("#tables").inner_text().endswith("No image is done yet.")
+    for name in ("plots", "dominability", "theorem", "images", "compared"):
+        assert page.locator(f"#{name}").is_hidden()
+
+
+def test_a_network_alone(open_report, tmp_path):
+    page = open_report(make_run(tmp_path, FakeData(), methods=(STATIC,)))
+    assert tiles(page) == ["a", "b", "c"]
     assert page.locator("#dominability").is_hidden()
-    assert page.locator("#figures figure").count() == (2 if fake.done else 0)
-    if fake.done:
-        view(page, "a")
-        assert page.locator("#overlay").is_hidden()
-        assert page.locator("#strip figcaption").all_inner_texts() == ["vi", "ir", "IFCNN"]
+    assert page.locator("#figures figure").count() == 2
+    assert page.locator("#plots-note").inner_text().startswith("IFCNN, one point per image")
+    assert page.locator(".delta").count() == 0
+    page.select_option("#before", label="vi alone")  # EN of −1
+    assert page.locator(".delta").all_text_contents() == ["+1.000", "+2.000", "+3.000"]
+    view(page, "a")
+    assert page.locator("#overlay").is_hidden()
+    shown = page.locator("#strip figcaption:visible").all_inner_texts()
+    assert shown == ["vi", "ir", "IFCNN", "|IFCNN − vi| × 10"]
 
 
-def test_fused_images_alone(open_report, tmp_path):
-    fused = make_run(tmp_path, FakeRun(ttd=False))
+def test_fused_pictures_alone(open_report, tmp_path):
+    fused = make_run(tmp_path, FakeData(), methods=(STATIC,))
     shutil.rmtree(fused / "vif" / "sources")
     page = open_report(fused)
     view(page, "a")
     assert close(colour(page, 0.35), RED)
-    assert page.locator("#strip figcaption").all_inner_texts() == ["IFCNN"]
+    assert page.locator("#strip figcaption:visible").all_inner_texts() == ["IFCNN"]
+
+
+def test_a_table_of_many_methods(open_report, many):
+    page = open_report(many)
+    rows = [row.split("\t") for row in page.locator("#tables tbody tr").all_inner_texts()]
+    assert [row[0] for row in rows] == [
+        *("vi alone", "ir alone", "other tool", "IFCNN", "IFCNN+TTD", "IFCNN+TTD (authors)"),
+        *("Δ IFCNN+TTD", "95 % interval", "improved"),
+        *("Δ IFCNN+TTD (authors)", "95 % interval", "improved"),
+    ]
+    assert rows[5] == ["IFCNN+TTD (authors)", "2.50*", "7.50*", "11.00", "2.00"]  # ms, rank
+    assert rows[2] == ["other tool", "0.25=", "9.75=", "", "3.00"]  # of three images, no p is small
+    assert rows[6][1:3] == ["+0.750", "−0.750"]
+    assert rows[9][1:3] == ["+1.500", "−1.500"]
+    assert page.locator("#tables .best").all_inner_texts() == ["2.50*", "7.50*"]
+
+
+def test_the_page_shows_what_the_terminal_prints(open_report, tmp_path):
+    """Every mean with its mark, time, rank and improved share; differences with more digits."""
+    gains = tuple(k / 7 - 0.4 for k in range(8))
+    data = FakeData(gains=gains, ids=tuple("abcdefgh"), done=8)
+    run = make_run(tmp_path, data, methods=(FOLDER, STATIC, TTD, AUTHORS), pictures=False)
+    (result,) = Run.open(run).about["results"]
+    page = open_report(run)
+    rows = [row.split("\t") for row in page.locator("#tables tbody tr").all_inner_texts()]
+    for name, row in zip(result["methods"], rows, strict=False):
+        printed = [number(result["means"][name][k]) + mark(result, name, k) for k in ("EN", "CE")]
+        times, ranks = result["median_ms_per_image"], result["overall_rank"]
+        printed += [number(times[name]) if name in times else ""]
+        printed += [number(ranks[name]) if name in ranks else ""]
+        assert row == [name, *printed]
+    improved = [row[1:3] for row in rows if row[0] == "improved"]
+    assert improved == [
+        [share(found[k]["improved"]) for k in ("EN", "CE")]
+        for found in result["differences"].values()
+    ]
+
+
+def test_a_chosen_pair_is_what_plots_and_cards_compare(open_report, many):
+    page = open_report(many)
+    assert page.locator(".delta").all_text_contents() == ["+0.500", "−0.250", "+2.000"]
+    first = page.locator("#figures figure").first
+    assert "2 of 3 better" in first.text_content()
+    page.select_option("#after", label="IFCNN+TTD (authors)")
+    assert page.locator(".delta").all_text_contents() == ["+1.000", "−0.500", "+4.000"]
+    page.select_option("#before", label="other tool")
+    assert page.locator(".delta").all_text_contents() == ["+1.500", "−0.750", "+6.000"]
+    assert "3 images" in first.text_content()  # the summary does not compare the two
+    assert (
+        page.locator("#plots-note").inner_text().startswith("IFCNN+TTD (authors) minus other tool")
+    )
+    page.select_option("#before", label="nothing")
+    assert page.locator(".delta").count() == 0
+    assert page.locator("#plot-kind").is_hidden()
+    view(page, "a")
+    assert page.locator("#name-left").inner_text() == "IFCNN"
+
+
+def test_the_viewer_compares_any_two_methods(open_report, many):
+    page = open_report(many)
+    page.select_option("#after", label="other tool")
+    view(page, "c")
+    assert page.locator("#name-left").inner_text() == "IFCNN"
+    assert close(colour(page, 0.65), FOLDER.colour)
+    page.select_option("#left", label="IFCNN+TTD (authors)")
+    page.wait_for_function("document.querySelector('#image-left').complete")
+    assert close(colour(page, 0.35), AUTHORS.colour)
+    table = page.locator("#numbers .values")
+    assert table.locator("thead th").all_inner_texts()[-3:] == [
+        *("IFCNN+TTD (authors)", "other tool", "difference"),
+    ]
+    assert table.locator("tbody tr").first.inner_text().split("\t") == [
+        *("EN ↑", "6.00", "0.00", "−6.000"),
+    ]
+    page.select_option("#right", label="ir")
+    assert table.locator("tbody tr").first.inner_text().split("\t")[2] == "−1.00"
+    captions = page.locator("#numbers caption").all_inner_texts()
+    assert captions == ["RD of IFCNN+TTD (authors)", "Theorem of IFCNN+TTD (authors)"]
+    assert "vi, IFCNN+TTD (authors)" in page.locator("#overlay-source option").all_inner_texts()
+
+
+def test_equal_values_are_neither_better_nor_worse(open_report, tmp_path):
+    page = open_report(make_run(tmp_path, FakeData(gains=(0, 0, 1))))
+    classes = page.locator(".delta").evaluate_all("all => all.map((one) => one.className.trim())")
+    assert classes == ["delta", "delta", "delta better"]
+    assert page.locator("#figures figure").first.text_content().startswith("EN ↑1 of 3 better")
+    view(page, "a")
+    assert page.locator("#numbers .better, #numbers .worse").count() == 0
+
+
+def test_of_a_metric_that_is_best_at_0_sizes_are_drawn(open_report, tmp_path):
+    run = make_run(tmp_path, FakeData(gains=(-1, -3, -2)))  # from 0, 1, 2 to −1, −2, 0
+    about = (run / "summary.json").read_text().replace('"higher"', '"zero"')
+    (run / "summary.json").write_text(about)
+    page = open_report(run)
+    assert page.locator("#figures b").first.text_content() == "|EN| →0"
+    points = page.evaluate(
+        "plotPoints('differences', 0, samples).map(({sample, y}) => [sample.id, y])"
+    )
+    assert points == [["a", 1], ["b", 1], ["c", -2]]
+    assert page.locator(".delta").all_text_contents() == ["−1.000", "−3.000", "−2.000"]
+
+
+def test_halves_are_rounded_as_in_the_terminal(open_report, run):
+    page = open_report(run)
+    shares, values = [k / 8 for k in range(9)], [0.125, 0.375, 2.5, -0.125, 1e6, -0.001]
+    assert page.evaluate("all => all.map(percent)", shares) == [share(one) for one in shares]
+    assert page.evaluate("all => all.map((one) => number(one))", values[:5]) == [
+        number(one) for one in values[:5]
+    ]
+
+
+def test_conditions_are_sections_of_their_data_and_may_be_chosen(open_report, tmp_path):
+    draws = [
+        FakeCondition(f"noise {level}, draw {k}", f"noise {level}", "noise", level, -level)
+        for level in (0.25, 0.5)
+        for k in (1, 2)
+    ]
+    run = make_run(tmp_path, FakeData(), conditions=tuple(draws), pictures=False)
+    page = open_report(run)
+    (card,) = page.locator("#tables .card").all()
+    assert card.locator("h4").all_inner_texts() == [
+        f"noise {level}3 images, mean of 2 draws" for level in (0.25, 0.5)
+    ]
+    assert page.locator("#legend").inner_text().split("\n") == [
+        "VIF · noise 0.25",
+        "VIF · noise 0.5",
+    ]
+    assert "4 of 6 better" in page.locator("#figures figure").first.text_content()
+    page.select_option("#condition", label="noise 0.5")
+    assert card.locator("h4").count() == 1
+    assert "2 of 3 better" in page.locator("#figures figure").first.text_content()
+    assert page.locator("#weights .card").count() == 1
+    for hidden in ("#images", "nav a[href='#images']", "a.skip"):  # there are no pictures
+        assert page.locator(hidden).is_hidden()
+    page.locator("#figures svg").first.click()
+    assert page.locator("#viewer").is_hidden()
 
 
 def test_narrow_window_does_not_scroll_sideways(open_report, tmp_path):
-    run = make_run(tmp_path, FakeRun(theorem=True, truth=True))
+    methods = (FOLDER, STATIC, TTD, AUTHORS)
+    run = make_run(tmp_path, FakeData(), OTHER, methods=methods, theorem=True, truth=True)
     page = open_report(run, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     view(page, "a")
@@ -425,11 +590,11 @@ def test_narrow_window_does_not_scroll_sideways(open_report, tmp_path):
 def test_a_thousand_samples_load_few_images(open_report, tmp_path):
     ids = tuple(f"pair {k}" for k in range(1000))
     gains = tuple(float(k % 7) for k in range(1000))
-    page = open_report(make_run(tmp_path, FakeRun(gains=gains, ids=ids, done=1000)))
+    page = open_report(make_run(tmp_path, FakeData(gains=gains, ids=ids, done=1000)))
     assert page.locator(".tile").count() == 1000
     assert page.evaluate("performance.now()") < 10_000  # alone on this machine 700
     assert sum(url.endswith(".png") for url in page.requested) < 60
-    assert sort(page, "largest gain by TTD")[:2] == ["pair 6", "pair 13"]
+    assert sort(page, "largest gain")[:2] == ["pair 6", "pair 13"]
     page.locator(".tile").last.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     assert sum(url.endswith(".png") for url in page.requested) < 250
@@ -440,9 +605,9 @@ def test_a_thousand_samples_load_few_images(open_report, tmp_path):
 
 @pytest.mark.slow
 def test_the_built_in_scenes_are_small_and_open_at_once(open_report, tmp_path):
-    import evaluate
+    from fusionlab.cli.evaluate import main
 
-    evaluate.main(["--ttd", "--wandb", "disabled", "--output", str(tmp_path)])
+    main(["--ttd", "--wandb", "disabled", "--output", str(tmp_path)])
     (run,) = tmp_path.iterdir()
     size = sum(path.stat().st_size for path in (run / "report").rglob("*") if path.is_file())
     assert size < 10e6

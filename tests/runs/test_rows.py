@@ -1,56 +1,103 @@
+import csv
 import math
+from pathlib import Path
 
 import pytest
 
 from fusionlab.errors import InputError
-from fusionlab.report.rows import RowFile
+from fusionlab.runs.rows import RowFile, join_files
+
+KEY, COLUMNS = ("method", "id"), ("EN", "SCD")
+
+
+def written(path: Path) -> list[list[str]]:
+    """The rows of a file, without its heading."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))[1:]
 
 
 def test_rows_come_back_with_all_their_digits(tmp_path):
-    rows = RowFile(tmp_path / "rows.csv", ("method", "id"), ("EN", "SCD"))
-    rows.append(("a, b", "01"), [1 / 3, math.nan])
-    rows.append(("a, b", "02"), [math.inf, -2.0])
-    again = RowFile(tmp_path / "rows.csv", ("method", "id"), ("EN", "SCD"))
-    values = again.values()
-    assert values["a, b", "02"] == [math.inf, -2.0]
-    assert values["a, b", "01"][0] == 1 / 3
-    assert math.isnan(values["a, b", "01"][1])
-    assert again.keys() == {("a, b", "01"), ("a, b", "02")}
+    path = tmp_path / "rows.csv"
+    RowFile(path, KEY, COLUMNS).append_all(
+        [(("a, b", "01"), [1 / 3, math.nan]), (("a, b", "02"), [math.inf, None])]
+    )
+    assert path.read_bytes().startswith(b"method,id,EN,SCD\r\n")
+    first, second = written(path)
+    assert first[:2] == ["a, b", "01"]
+    assert float(first[2]) == 1 / 3
+    assert first[3] == "nan"
+    assert second == ["a, b", "02", "inf", ""]
+
+
+def test_an_open_file_goes_on(tmp_path):
+    path = tmp_path / "rows.csv"
+    RowFile(path, ("id",), ("EN",)).append_all([(("01",), [1.0])])
+    RowFile(path, ("id",), ("EN",)).append_all([(("02",), [2.0])])
+    assert written(path) == [["01", "1.0"], ["02", "2.0"]]
 
 
 def test_a_row_cut_off_in_the_middle_is_forgotten(tmp_path):
     path = tmp_path / "rows.csv"
-    RowFile(path, ("id",), ("EN",)).append(("01",), [1.0])
-    whole = path.read_bytes()
-    path.write_bytes(whole + b"02,0.12")
+    RowFile(path, ("id",), ("EN",)).append_all([(("01",), [1.0])])
+    path.write_bytes(path.read_bytes() + b"02,0.12")
     rows = RowFile(path, ("id",), ("EN",))
-    assert rows.keys() == {("01",)}
-    rows.append(("02",), [0.125])
-    assert rows.values() == {("01",): [1.0], ("02",): [0.125]}
+    assert written(path) == [["01", "1.0"]]
+    rows.append_all([(("02",), [0.125])])
+    assert written(path) == [["01", "1.0"], ["02", "0.125"]]
 
 
 def test_a_row_cut_off_within_a_name_of_two_lines_is_forgotten(tmp_path):
     path = tmp_path / "rows.csv"
-    rows = RowFile(path, ("id",), ("EN",))
-    rows.append(("a\nb",), [1.0])
+    RowFile(path, ("id",), ("EN",)).append_all([(("a\nb",), [1.0])])
     whole = path.read_bytes()
     path.write_bytes(whole + b'"c\n')
-    assert RowFile(path, ("id",), ("EN",)).values() == {("a\nb",): [1.0]}
+    RowFile(path, ("id",), ("EN",))
     assert path.read_bytes() == whole
 
 
-def test_other_columns_are_refused(tmp_path):
+@pytest.mark.parametrize("heading", [("id", "SD"), ("name", "EN"), ("id", "EN", "SD"), ("id",)])
+def test_other_columns_are_refused(heading, tmp_path):
     RowFile(tmp_path / "rows.csv", ("id",), ("EN",))
     with pytest.raises(InputError, match="other columns"):
-        RowFile(tmp_path / "rows.csv", ("id",), ("SD",))
+        RowFile(tmp_path / "rows.csv", heading[:1], heading[1:])
 
 
-def test_a_heading_cut_off_is_written_again(tmp_path):
-    (tmp_path / "rows.csv").write_text("id,E")
-    assert RowFile(tmp_path / "rows.csv", ("id",), ("EN",)).keys() == set()
+@pytest.mark.parametrize("text", ["", "id,E"])
+def test_a_heading_cut_off_is_written_again(text, tmp_path):
+    (tmp_path / "rows.csv").write_text(text)
+    RowFile(tmp_path / "rows.csv", ("id",), ("EN",))
+    assert (tmp_path / "rows.csv").read_bytes() == b"id,EN\r\n"
 
 
 def test_a_damaged_row_is_named(tmp_path):
     (tmp_path / "rows.csv").write_text("id,EN\n01,2.0\n02\n")
     with pytest.raises(InputError, match="line 3 of"):
         RowFile(tmp_path / "rows.csv", ("id",), ("EN",))
+
+
+ORDER = [["b", "a"], ["02", "01"]]
+
+
+def file_of(path: Path, *rows: tuple[str, str, float]) -> Path:
+    RowFile(path, KEY, ("EN",)).append_all(((method, id_), [value]) for method, id_, value in rows)
+    return path
+
+
+def test_files_of_processes_join_to_the_bytes_of_one(tmp_path):
+    rows = [("b", "02", 1.0), ("a", "02", 2.0), ("b", "01", 3.0), ("a", "01", 4.0)]
+    alone = file_of(tmp_path / "alone.csv", *rows[2:], *rows[:2])
+    first = file_of(tmp_path / "rows.csv", rows[2], rows[3])
+    second = file_of(tmp_path / "rows-1.csv", rows[0], rows[1])
+    join_files([alone], ORDER)
+    join_files([first, second], ORDER)
+    assert first.read_bytes() == alone.read_bytes()
+    assert not second.exists()
+    places = [("b", "02"), ("b", "01"), ("a", "02"), ("a", "01")]
+    assert [tuple(row[:2]) for row in written(first)] == places
+
+
+def test_of_two_rows_with_one_key_the_last_counts_and_unknown_values_come_last(tmp_path):
+    """A sample that was begun twice, after an interruption."""
+    path = file_of(tmp_path / "rows.csv", ("c", "01", 9.0), ("a", "01", 1.0), ("a", "01", 2.0))
+    join_files([path], ORDER)
+    assert written(path) == [["a", "01", "2.0"], ["c", "01", "9.0"]]

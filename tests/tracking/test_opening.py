@@ -8,7 +8,7 @@ import pytest
 from fusionlab.tracking.identity import Identity
 from fusionlab.tracking.opening import open_tracker
 
-from .conftest import read_back
+from .conftest import read_back, state_of
 
 IDENTITY = Identity("set-1234", "ifcnn-set", ("vif", "baseline"), {"seed": 1})
 
@@ -78,7 +78,7 @@ def test_a_server_that_cannot_be_reached_is_given_up_soon(no_account, tmp_path, 
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("W&B: no connection")
     tracker.finish()
-    assert read_back(tmp_path / "run")[0]["run_id"] == "run"
+    assert state_of(tmp_path / "run")["run_id"] == "run"
 
 
 def test_the_same_folder_is_the_same_run(no_account, tmp_path):

@@ -4,15 +4,21 @@ import numpy as np
 import torch
 from PIL import Image
 
+from fusionlab.runs.run import Run
 from fusionlab.tracking.panels import (
+    DIFFERENCE_GAIN,
     GAP,
     HEIGHT,
     LABEL,
+    PER_ROW,
     difference_tile,
     image_tile,
-    weight_tile,
+    rd_tile,
+    sample_tiles,
     write_panel,
 )
+
+from .conftest import write_run
 
 
 def test_tiles_stand_side_by_side_under_their_names(tmp_path):
@@ -33,8 +39,20 @@ def test_tiles_stand_side_by_side_under_their_names(tmp_path):
     assert (pixels[:LABEL, -GAP:] == 255).all(), "a long name is cut off"
 
 
+def test_many_tiles_stand_in_rows(tmp_path):
+    tiles = [(str(k), Image.new("L", (10, 10), 20 * k)) for k in range(PER_ROW + 2)]
+    write_panel(tmp_path / "p.png", tiles, with_bar=False)
+    picture = Image.open(tmp_path / "p.png")
+    step, row_step = HEIGHT + GAP, LABEL + HEIGHT + GAP
+    assert picture.size == (PER_ROW * step + GAP, 2 * row_step)
+    for k in range(PER_ROW + 2):
+        row, column = divmod(k, PER_ROW)
+        place = (GAP + column * step + HEIGHT // 2, row * row_step + LABEL + HEIGHT // 2)
+        assert picture.getpixel(place) == (20 * k,) * 3
+
+
 def test_the_bar_has_the_colours_of_the_maps(tmp_path):
-    write_panel(tmp_path / "p.png", [("RD", weight_tile(torch.ones(2, 2)))], with_bar=True)
+    write_panel(tmp_path / "p.png", [("RD", rd_tile(torch.ones(2, 2)))], with_bar=True)
     picture = Image.open(tmp_path / "p.png")
     left = 2 * GAP + HEIGHT + 2
     assert picture.getpixel((left, LABEL)) == (253, 231, 37)  # viridis(1)
@@ -53,3 +71,45 @@ def test_a_difference_is_absolute_and_brightened():
     )
     assert tile.getpixel((0, 0)) == (40, 40, 255)
     assert name == "|difference| ×4"
+
+
+def pixels(path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def test_the_difference_is_that_of_a_network_with_ttd_from_the_same_network(tmp_path):
+    run = Run.open(write_run(tmp_path / "run"))
+    sample = run.samples[0]
+    tiles = sample_tiles(run, sample)
+    assert [name for name, _ in tiles] == [
+        *("near", "far", "middle"),
+        *("IFCNN", "IFCNN+TTD", "|difference| ×4", "RD near", "RD far", "RD middle"),
+        *("DenseFuse", "DenseFuse+TTD", "|difference| ×4", "RD near", "RD far", "RD middle"),
+    ]
+    found = [np.asarray(tile) for name, tile in tiles if name.startswith("|difference|")]
+    for network, tile in zip(("IFCNN", "DenseFuse"), found, strict=True):
+        static, dynamic = (
+            pixels(run.folder / "mff" / name / "1.png") for name in (network, f"{network}+TTD")
+        )
+        expected = np.minimum(255, DIFFERENCE_GAIN * np.abs(dynamic - static))
+        np.testing.assert_array_equal(tile, expected)
+    for place, path in ((0, "sources/1-near"), (4, "IFCNN+TTD/1"), (13, "rd/DenseFuse+TTD/1-far")):
+        own = np.asarray(tiles[place][1].convert("RGB"))
+        np.testing.assert_array_equal(own, pixels(run.folder / "mff" / f"{path}.png"))
+
+
+def test_without_a_networks_picture_there_are_no_tiles(tmp_path):
+    run = Run.open(write_run(tmp_path / "run", ("Theirs",)))
+    assert sample_tiles(run, run.samples[0]) == []
+    run = Run.open(write_run(tmp_path / "sweep", pictures=False))
+    assert sample_tiles(run, run.samples[0]) == []
+
+
+def test_without_the_static_picture_there_is_no_difference(tmp_path):
+    run = Run.open(write_run(tmp_path / "run"))
+    (run.folder / "vif" / "IFCNN" / "1.png").unlink()
+    names = [name for name, _ in sample_tiles(run, run.samples[-1])]
+    assert names[2:] == [
+        *("IFCNN+TTD", "RD vi", "RD ir"),
+        *("DenseFuse", "DenseFuse+TTD", "|difference| ×4", "RD vi", "RD ir"),
+    ]

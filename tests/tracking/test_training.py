@@ -1,4 +1,4 @@
-"""train.py with W&B offline, read back from W&B's own files."""
+"""``fusionlab train`` with W&B offline, read back from W&B's own files."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from PIL import Image
 
 import train
 
-from ..programs.conftest import write_pairs
-from .conftest import read_back
+from ..conftest import write_pairs
+from .conftest import read_back, state_of
 
 SHORT = ["--training.batches_per_epoch", "10", "--training.batch_size", "2"]
 
@@ -38,21 +38,22 @@ def test_a_training_logs_everything_and_goes_on_as_the_same_run(run_train):
     summary = state["summary"]
     trained = {"train/loss/mse", "train/gradient_norm", "train/images_per_second"}
     validated = {"val/EN", "val/ttd/EN", "val/PSNR_truth", "lr-SGD/network"}
-    assert trained | validated | {"test/mff/ttd/EN", "samples/01", "samples/02"} <= summary.keys()
-    assert summary["test/mff/static/EN"] == pytest.approx(summary["val/EN"], rel=1e-6)
+    tested = {"test/mff/IFCNN+TTD/EN", "test/mff/near alone/EN"}
+    assert trained | validated | tested | {"samples/01", "samples/02"} <= summary.keys()
+    assert summary["test/mff/IFCNN/EN"] == pytest.approx(summary["val/EN"], rel=1e-6)
     assert state["name"] == "ifcnn-ttd-trio"
     assert state["config"]["training.batches_per_epoch"] == 10
     assert state["config"]["images.mff.name"] == "trio"
     (artifact,) = [record["artifact"] for record in records if record["type"] == "artifact"]
     assert (artifact["type"], artifact["name"]) == ("model", "ifcnn-trio")
     assert "best" in artifact["aliases"]
-    assert "test/mff/static/EN" in artifact["metadata"]
+    assert "test/mff/IFCNN/EN" in artifact["metadata"]
     assert list(Path("home").rglob("*.safetensors")) == [], "the weights are not copied"
     _check_samples(folder)
 
     train.main(["--resume", str(folder), "--trainer.max_epochs", "2"])
     assert len(list(folder.glob("wandb/offline-run-*"))) == 2
-    assert read_back(folder)[0]["run_id"] == state["run_id"] == folder.name
+    assert state_of(folder)["run_id"] == state["run_id"] == folder.name
 
 
 def _check_samples(folder):

@@ -55,29 +55,29 @@ def network(request):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 41])
-def test_uniform_weights_are_the_static_network_bit_for_bit(count, network):
+def test_uniform_rd_is_the_static_network_bit_for_bit(count, network):
     sources = torch.rand(3, count, 1, 8, 10)
     static = torch.cat([network(*one.unbind(1)) for one in sources.split(1)])
     assert torch.equal(hooked(network, temperature=0.0)(sources).fused, static)
 
 
 @pytest.mark.parametrize("is_stacked", [False, True])
-def test_each_source_has_its_own_weight(is_stacked):
+def test_each_source_has_its_own_gain(is_stacked):
     network = Foreign(is_stacked).requires_grad_(False)
-    sources, weights = torch.rand(1, 3, 1, 8, 10), torch.rand(1, 3, 1, 8, 10).softmax(1)
+    sources, gain = torch.rand(1, 3, 1, 8, 10), 2 * torch.rand(1, 3, 1, 8, 10)
     encode = network.parts["encoder"]
-    features = [3 * weights[:, m] * encode(sources[:, m]) for m in range(3)]
-    assert_close(hooked(network).fuse(sources, weights), network.decoder(sum(features)))
+    features = [gain[:, m] * encode(sources[:, m]) for m in range(3)]
+    assert_close(hooked(network).fuse(sources, gain), network.decoder(sum(features)))
 
 
-def test_smaller_features_take_the_weights_averaged_over_areas():
+def test_smaller_features_take_the_gain_averaged_over_areas():
     network = Foreign(stride=2).requires_grad_(False)
-    sources, weights = torch.rand(1, 2, 1, 8, 10), torch.rand(1, 2, 1, 8, 10).softmax(1)
+    sources, gain = torch.rand(1, 2, 1, 8, 10), 2 * torch.rand(1, 2, 1, 8, 10)
     encode = network.parts["encoder"]
-    coarse = nn.functional.avg_pool2d(weights[0], 2)
-    combined = 2 * sum(coarse[m : m + 1] * encode(sources[:, m]) for m in range(2))
+    coarse = nn.functional.avg_pool2d(gain[0], 2)
+    combined = sum(coarse[m : m + 1] * encode(sources[:, m]) for m in range(2))
     expected = network.decoder(nn.functional.interpolate(combined, scale_factor=2))
-    assert_close(hooked(network).fuse(sources, weights), expected)
+    assert_close(hooked(network).fuse(sources, gain), expected)
 
 
 @torch.no_grad()
@@ -85,12 +85,14 @@ def test_smaller_features_take_the_weights_averaged_over_areas():
     "settings",
     [
         {},
-        {"preset": "paper"},
         {"preset": "authors"},
-        {"preset": "paper", "compare": "fused", "loss": "ssim", "temperature": "auto"},
+        {"preset": "structure", "temperature": 20.0},
+        {"compare": "fused", "loss": "ssim", "temperature": 5.0},
         {"form": "sigmoid", "correlation": "positive"},
-        {"preset": "paper", "basis": "gradient"},
-        {"preset": "paper", "basis": "gradient", "loss": "ssim", "temperature": "auto"},
+        {"normalization": "proportional", "gain": "largest"},
+        {"normalization": "none"},
+        {"basis": "gradient"},
+        {"basis": "gradient", "loss": "ssim", "temperature": 50.0},
         {"basis": "gradient", "channel": 7},
         {"basis": "gradient", "compare": "fused", "loss": "mse"},
     ],
@@ -108,11 +110,12 @@ def test_it_is_the_same_as_through_a_fusion_network(settings):
 
 
 @torch.no_grad()
-def test_an_automatic_normalization_is_softmax_as_a_module_does_not_tell_its_rule():
+def test_an_automatic_gain_is_the_share_as_a_module_does_not_tell_its_rule():
     torch.manual_seed(0)
     network, sources = create_network("ifcnn", rule="max"), torch.rand(1, 3, 1, 9, 11)
-    through_hooks = HookedDynamicFusion(network, "conv2", network)(sources)
-    expected = TestTimeDynamicFusion(network, normalization="softmax")(sources)
+    automatic, share = TTD("authors", gain="auto"), TTD("authors", gain="share")
+    through_hooks = HookedDynamicFusion(network, "conv2", network, settings=automatic)(sources)
+    expected = TestTimeDynamicFusion(network, share)(sources)
     for ours, theirs in zip(through_hooks, expected, strict=True):
         assert_close(ours, theirs)
 
@@ -124,7 +127,6 @@ def test_a_network_of_two_sources_is_reconstructed_as_the_user_says():
         "parts.encoder",
         lambda sources: network(*sources.unbind(1)),
         reconstruct=lambda source: network(source[:, 0], source[:, 0]) / 2,
-        settings=TTD("paper"),
     )
     sources = torch.rand(1, 2, 1, 8, 10)
     expected = torch.stack([network(x, x) / 2 for x in sources.unbind(1)], 1)
@@ -144,7 +146,7 @@ def test_its_hooks_are_gone_afterwards_also_after_an_error():
 
     dynamic.run = broken
     with pytest.raises(RuntimeError, match="broken"):
-        dynamic.fuse(sources[:1], torch.full((1, 2, 1, 8, 10), 0.5))
+        dynamic.fuse(sources[:1], torch.ones(1, 2, 1, 8, 10))
     assert torch.equal(network(*sources.unbind(1)), static)
     assert not network.parts["encoder"]._forward_hooks
 
@@ -161,8 +163,9 @@ def test_a_part_that_is_not_there_is_refused_with_those_that_are():
 @pytest.mark.parametrize(
     ("settings", "remedy"),
     [
-        (TTD(basis="gradient", channel="auto"), r"set ttd\.channel to a number"),
-        (TTD("paper", basis="gradient", loss="objective"), r"set ttd\.loss to l1"),
+        (TTD(basis="gradient", channel="auto"), r"set .* ttd\.channel to numbers"),
+        (TTD("structure"), r"set ttd\.temperature and ttd\.channel to numbers"),
+        (TTD(basis="gradient", loss="objective"), r"set ttd\.loss to l1"),
     ],
 )
 def test_what_hooks_cannot_do_is_refused(settings, remedy):
@@ -184,5 +187,5 @@ def test_an_encoder_that_is_called_otherwise_is_named(run, reason):
     network = Foreign().requires_grad_(False)
     dynamic = HookedDynamicFusion(network, "parts.encoder", lambda sources: run(network, sources))
     with pytest.raises(InputError, match=f"parts.encoder .*{reason}"):
-        dynamic.fuse(torch.rand(1, 2, 1, 8, 10), torch.full((1, 2, 1, 8, 10), 0.5))
+        dynamic.fuse(torch.rand(1, 2, 1, 8, 10), torch.ones(1, 2, 1, 8, 10))
     assert not network.parts["encoder"]._forward_hooks

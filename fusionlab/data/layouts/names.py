@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 KNOWN_SOURCES: dict[tuple[str, ...], str] = {  # in this order, case-folded, with their task
     ("crop_lr_visible", "cropinfrared"): "vif",  # RoadScene
@@ -20,6 +20,12 @@ KNOWN_SOURCES: dict[tuple[str, ...], str] = {  # in this order, case-folded, wit
     ("imagea", "imageb"): "mff",  # Real-MFF
     ("source_1", "source_2"): "mff",  # MFI-WHU
 }
+ROLES = {  # the names in which networks speak of their sources, see places_of
+    **dict.fromkeys(("vi", "vis", "visible", "rgb", "crop_lr_visible"), "vi"),
+    **dict.fromkeys(("ir", "infrared", "thermal", "cropinfrared"), "ir"),
+    **dict.fromkeys(("under", "ue"), "under"),
+    **dict.fromkeys(("over", "oe"), "over"),
+}
 REFERENCES = ("gt", "reference", "ref", "ground_truth", "groundtruth", "full_clear", "label")
 # Elsewhere a folder of this name holds results.
 REFERENCES_OF: dict[tuple[str, ...], tuple[str, ...]] = {
@@ -31,6 +37,19 @@ def task_of(source_names: Iterable[str]) -> str | None:
     """The task that names of sources tell, or None."""
     names = {name.casefold() for name in source_names}
     return next((task for known, task in KNOWN_SOURCES.items() if names == set(known)), None)
+
+
+def places_of(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Places of the sources that a network wants, in its order; as they are if it wants others.
+
+    Args:
+        wanted: Names of the network's sources, in its order.
+        names: Names of the sources of a sample.
+    """
+    roles = [ROLES.get(name.casefold(), name.casefold()) for name in names]
+    if sorted(roles) != sorted(wanted):
+        return list(range(len(roles)))
+    return [roles.index(name) for name in wanted]
 
 
 def known(names: Iterable[str]) -> tuple[str, ...] | None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fusionlab.report.html.content import content
-from fusionlab.report.html.dominability import RELATIVE_DOMINABILITY, statistics
-from fusionlab.report.html.gallery import pictures
+from fusionlab.report.html.gallery import items, pictures
 from fusionlab.runs.files import plain, write_atomic
 from fusionlab.runs.run import Run
+from fusionlab.runs.summary import summarise
 
 SHARE = 0.05  # of the time at most is spent on a report that follows a run
 SHORTEST = 0.5  # seconds from one report to the next
@@ -34,11 +34,12 @@ def write_report(folder: Path) -> Path:
     Raises:
         InputError: If it is no folder of an evaluation.
     """
-    run = EvaluationRun.open(folder)
+    run = Run.open(folder)
     report = folder / REPORT
-    shown = pictures(run, report)
-    found = statistics(run, report / RELATIVE_DOMINABILITY)
-    _write_changed(report / DATA, script(content(run, shown, found)))
+    results = run.about["results"] if run.finished else summarise(run, finished=False)
+    shown = items(run, results)
+    found = pictures(run, shown, report)
+    _write_changed(report / DATA, script(content(run, results, shown, found)))
     for asset in files("fusionlab.report.html").joinpath("assets").iterdir():
         _write_changed(report / asset.name, asset.read_bytes())
     return report / INDEX

@@ -1,184 +1,193 @@
-"""What the page shows, as plain values."""
+"""What the page shows, as plain values: the summary of a run, and the values of each image."""
 
 from __future__ import annotations
 
-from dataclasses import astuple
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+from fusionlab.report.html.facts import facts
+from fusionlab.report.html.gallery import Item, Pictures
+from fusionlab.report.table import TRUTH, is_ranked, mark
+from fusionlab.runs.run import RD_COLUMNS, THEOREM_OF_SOURCE, Run
+from fusionlab.runs.summary import values_of
 
-from fusionlab.report.html.dominability import SourceWeight
-from fusionlab.report.html.facts import facts, method
-from fusionlab.report.html.gallery import Pictures, in_order
-from fusionlab.report.html.theorem import mean_theorem, sample_theorem
-from fusionlab.report.run import ALONE, FUSED, EvaluationRun, Sample
-from fusionlab.report.statistics import cost
-from fusionlab.report.table import TRUTH
-
-DIGITS = 9  # of a value on the page: single precision
+DIFFERENCE = ("mean", "low", "high", "improved", "images")
+SIDES = ("bound", "truth_bound", "error")  # of Eq. 4, in columns ``static_`` and ``dynamic_``
 
 
 def content(
-    run: EvaluationRun, shown: list[Pictures], weights: list[list[SourceWeight]]
+    run: Run, results: list[dict[str, Any]], shown: list[Item], found: list[Pictures]
 ) -> dict[str, Any]:
     """All of it. What is named by the user stands in lists, never as a key.
 
     Args:
         run: The run.
-        shown: Images of each sample.
-        weights: RD of each sample.
+        results: Its results, final or so far.
+        shown: The images.
+        found: Pictures of each.
     """
-    data = run.about["data"]
-    places = {one["name"]: place for place, one in enumerate(data)}
-    of_data: list[list[int]] = [[] for _ in data]
-    for k, sample in enumerate(run.samples):
-        of_data[places[sample.data]].append(k)
+    page = _Page(run, results)
     return {
         "run": run.folder.resolve().name,
-        "method": method(run.about),
+        "title": run.about["settings"].get("title") or "",
         "finished": run.finished,
-        "metrics": _metrics(run),
-        "notes": [
-            [name, text]
-            for name, text in run.about["conventions"].items()
-            if name not in run.metrics
+        "metrics": [
+            {
+                "name": name.removesuffix(TRUTH) if one["truth"] else name,
+                "truth": one["truth"],
+                "direction": one["direction"],
+                "convention": one["convention"],
+            }
+            for name, one in run.about["metrics"].items()
         ],
+        "notes": list(run.about["notes"].items()),
         "facts": facts(run.about),
+        "methods": [
+            {"name": one.name, "kind": one.kind, "source": one.source, "base": page.place(one.base)}
+            for one in run.methods
+        ],
         "data": [
-            {
-                "name": one["name"],
-                "task": one["task"],
-                "total": len(one["ids"]),
-                **_table(run, one, [run.samples[k] for k in chosen]),
-                "weights": _mean_weights(one["source_names"], [weights[k] for k in chosen]),
-                "theorem": mean_theorem(one["source_names"], [run.samples[k] for k in chosen]),
-            }
-            for one, chosen in zip(data, of_data, strict=True)
+            {"name": one["name"], "task": one["task"], "total": len(one["ids"])}
+            for one in run.about["data"]
         ],
-        "samples": [
-            _sample(run, sample, places[sample.data], images, own)
-            for sample, images, own in zip(run.samples, shown, weights, strict=True)
-        ],
+        "results": [page.result(one) for one in results],
+        "samples": page.samples(shown, found),
     }
 
 
-def _metrics(run: EvaluationRun) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name.removesuffix(TRUTH),
-            "truth": name.endswith(TRUTH),
-            "direction": run.about["directions"][name],
-            "convention": run.conventions[name],
+class _Page:
+    """Results and images of a run, its methods by their place.
+
+    Args:
+        run: The run.
+        results: Its results.
+    """
+
+    def __init__(self, run: Run, results: list[dict[str, Any]]) -> None:
+        self.run, self.results = run, results
+        self.data = [one["name"] for one in run.about["data"]]
+        self.places = {one.name: place for place, one in enumerate(run.methods)}
+
+    def place(self, method: str | None) -> int | None:
+        """The place of a method; None of None."""
+        return None if method is None else self.places[method]
+
+    def result(self, result: dict[str, Any]) -> dict[str, Any]:
+        """One result."""
+        return {
+            "data": self.data.index(result["data"]),
+            "condition": result["condition"],
+            "draws": result["draws"],
+            "images": result["images"],
+            "ranked": is_ranked(result),
+            "rows": [self._row(result, name) for name in result["methods"]],
+            "differences": [
+                {
+                    "method": self.places[name],
+                    "values": [[found[key] for key in DIFFERENCE] for found in by_metric.values()],
+                }
+                for name, by_metric in result["differences"].items()
+            ],
+            "rd": [
+                [self.places[name], _of_sources(own, ("images", *RD_COLUMNS))]
+                for name, own in result["rd"].items()
+            ],
+            "theorem": [
+                {"method": self.places[name], **_theorem(one, one["sources"], ("images",))}
+                for name, one in result["theorem"].items()
+            ],
         }
-        for name in run.metrics
-    ]
 
-
-def _table(run: EvaluationRun, data: dict[str, Any], samples: list[Sample]) -> dict[str, Any]:
-    """Rows of means, and what TTD changes, over the samples that are done."""
-    present = (name for sample in samples for name in sample.source_names)
-    rows = [name + ALONE for name in in_order(data["source_names"], present)]
-    rows += [row for row in FUSED if any(row in sample.values for sample in samples)]
-    differences = None
-    if "ttd" in rows:
-        results = {one["data"]["name"]: one for one in run.about["results"]}
-        intervals = results.get(data["name"], {}).get("ttd_minus_static", {})
-        differences = [_difference(run, name, samples, intervals.get(name)) for name in run.metrics]
-    return {
-        "rows": [_row(run, row, samples) for row in rows],
-        "differences": differences,
-        "images": len(samples),
-    }
-
-
-def _row(run: EvaluationRun, row: str, samples: list[Sample]) -> dict[str, Any]:
-    having = [sample for sample in samples if row in sample.values]
-    columns = [_column(having, row, name) for name in run.metrics]
-    defined = [column[~np.isnan(column)] for column in columns]
-    times = [sample.milliseconds[row] for sample in having if row in sample.milliseconds]
-    return {
-        "row": row,
-        "images": len(having),
-        "means": [float(one.mean()) if one.size else None for one in defined],
-        "counts": [one.size for one in defined],
-        "ms": float(np.median(times)) if times else None,
-    }
-
-
-def _difference(
-    run: EvaluationRun, metric: str, samples: list[Sample], final: dict[str, Any] | None
-) -> dict[str, Any] | None:
-    """TTD minus static: as the evaluation says, or so far; an interval only at the end."""
-    if final is not None:
-        return final if final["images"] else None
-    static, ttd = (_column(samples, row, metric) for row in FUSED)
-    both = np.isfinite(static) & np.isfinite(ttd)
-    if not both.any():
-        return None
-    higher = run.higher_is_better[metric]
-    better = cost(ttd[both], higher) < cost(static[both], higher)
-    return {
-        "mean": float((ttd[both] - static[both]).mean()),
-        "low": None,
-        "high": None,
-        "improved": float(better.mean()),
-        "images": int(both.sum()),
-    }
-
-
-def _column(samples: list[Sample], row: str, metric: str) -> np.ndarray:
-    """(N,); NaN where the metric is not defined."""
-    return np.array([sample.values.get(row, {}).get(metric, np.nan) for sample in samples])
-
-
-def _sample(
-    run: EvaluationRun,
-    sample: Sample,
-    data: int,
-    shown: Pictures,
-    weights: list[SourceWeight],
-) -> dict[str, Any]:
-    return {
-        "data": data,
-        "id": sample.id,
-        "rows": [
-            [row, [_rounded(values.get(name, np.nan)) for name in run.metrics]]
-            for row, values in sample.values.items()
-        ],
-        "ms": [[row, _rounded(time)] for row, time in sample.milliseconds.items()],
-        "fused": list(shown.fused.items()),
-        "sources": list(shown.sources.items()),
-        "maps": list(shown.maps.items()),
-        "weights": [_as_list(one) for one in weights],
-        "theorem": sample_theorem(sample),
-    }
-
-
-def _mean_weights(declared: list[str], samples: list[list[SourceWeight]]) -> list[dict[str, Any]]:
-    """By source: means over the images, and the smallest and largest RD in any."""
-    found = []
-    for name in in_order(declared, (one.source for sample in samples for one in sample)):
-        own = [one for sample in samples for one in sample if one.source == name]
-        correlations = np.array([one.correlation for one in own])
-        defined = correlations[~np.isnan(correlations)]
-        found.append(
+    def samples(self, shown: list[Item], found: list[Pictures]) -> list[dict[str, Any]]:
+        """The images; what they have in numbers is the mean over the draws of their condition."""
+        values: list[Any] = []
+        for place, result in enumerate(self.results):
+            values += self._values(result, [one for one in shown if one.result == place])
+        return [
             {
-                "source": name,
-                "images": len(own),
-                "mean": float(np.mean([one.mean for one in own])),
-                "low": min(one.low for one in own),
-                "high": max(one.high for one in own),
-                "above_half": float(np.mean([one.above_half for one in own])),
-                "correlation": float(defined.mean()) if defined.size else None,
+                "result": item.result,
+                "id": item.id,
+                "values": own,
+                "sources": list(pictures.sources.items()),
+                "fused": [[self.places[name], at] for name, at in pictures.methods.items()],
+                "maps": [
+                    [self.places[name], *rest, at] for (name, *rest), at in pictures.maps.items()
+                ],
+                **self._numbers(item),
             }
-        )
-    return found
+            for item, own, pictures in zip(shown, values, found, strict=True)
+        ]
+
+    def _row(self, result: dict[str, Any], name: str) -> dict[str, Any]:
+        return {
+            "method": self.places[name],
+            "images": result["images_of"][name],
+            "means": list(result["means"][name].values()),
+            "counts": list(result["counts"][name].values()),
+            "marks": [mark(result, name, metric) for metric in self.run.metrics],
+            "ms": result["median_ms_per_image"].get(name),
+            "rank": result["overall_rank"].get(name),
+        }
+
+    def _values(self, result: dict[str, Any], shown: list[Item]) -> list[list[Any]]:
+        """Of each image, lists of a method and its values; methods without any are left out."""
+        draws = [sample for item in shown for sample in item.draws]
+        found: list[list[Any]] = [[] for _ in shown]
+        for name in result["methods"]:
+            columns = [values_of(draws, result["ids"], name, one) for one in self.run.metrics]
+            for own, *values in zip(found, *(column.tolist() for column in columns), strict=True):
+                if not all(math.isnan(value) for value in values):
+                    own.append([self.places[name], values])
+        return found
+
+    def _numbers(self, item: Item) -> dict[str, Any]:
+        """Times, RD and the theorem of one image; only the summary has them over draws."""
+        if len(item.draws) > 1:
+            return {"draws": len(item.draws), "ms": [], "rd": [], "theorem": []}
+        (sample,) = item.draws
+        return {
+            "draws": 1,
+            "ms": [[self.places[name], time] for name, time in sample.milliseconds.items()],
+            "rd": [
+                [self.places[name], _of_sources(own, RD_COLUMNS)] for name, own in sample.rd.items()
+            ],
+            "theorem": [
+                {"method": self.places[name], **_theorem(next(iter(own.values())), own)}
+                for name, own in sample.theorem.items()
+            ],
+        }
 
 
-def _as_list(one: SourceWeight) -> list[Any]:
-    name, *numbers = astuple(one)
-    return [name, *map(_rounded, numbers)]
+def _of_sources(
+    by_source: Mapping[str, Mapping[str, Any]], columns: Sequence[str]
+) -> list[list[Any]]:
+    """Lists of the name of a source and its numbers; None where there is none."""
+    return [[name, *(own.get(one) for one in columns)] for name, own in by_source.items()]
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
+def _theorem(
+    of_image: Mapping[str, Any],
+    by_source: Mapping[str, Mapping[str, Any]],
+    counts: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The theorem of one image, or over images.
+
+    Returns:
+        ``images`` that have a bound, of images only; ``holds`` and ``negative``, whether Eq. 5
+        holds and the covariances sum to less than 0, or the shares; ``sources``: lists of a name,
+        their number over images, E[ω], E[ℓ] and Cov(ω, ℓ); ``sides``: lists of one of ``SIDES``,
+        its static and its dynamic value.
+    """
+    columns = [one for one in THEOREM_OF_SOURCE if not one.startswith("truth")]
+    return {
+        **{key: of_image[key] for key in counts},
+        "holds": of_image.get("dynamic_is_lower"),
+        "negative": of_image.get("covariance_is_negative"),
+        "sources": _of_sources(by_source, [*counts, *columns]),
+        "sides": [
+            [side, of_image[f"static_{side}"], of_image.get(f"dynamic_{side}")]
+            for side in SIDES
+            if f"static_{side}" in of_image
+        ],
+    }

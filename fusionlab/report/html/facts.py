@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from fusionlab.report.results import ttd_line
+from fusionlab.report.table import ttd_line
 
-
-def method(about: dict[str, Any]) -> str:
-    """What the fused images are called: the network's name as in the tables."""
-    return about["network"]["name"].upper()
+MOST_NAMES = 5  # of files that are listed
+COLOURS = {"luma": "luma", "rgb": "RGB"}
 
 
 def facts(about: dict[str, Any]) -> list[tuple[str, str]]:
@@ -21,40 +19,77 @@ def facts(about: dict[str, Any]) -> list[tuple[str, str]]:
     Args:
         about: ``summary.json``.
     """
+    seed = about["settings"].get("seed")
+    fused = [one for one in about["methods"] if one["kind"] != "source"]
     return [
-        ("Network", _network(about["network"])),
-        ("Weights", _weights(about["network"]["checkpoint"])),
-        ("TTD", _ttd(about["ttd"])),
+        *((one["name"], _method(about, one)) for one in fused),
         *((f"Data, {data['task'].upper()}", _data(data)) for data in about["data"]),
+        ("Metrics", about["metrics_form"]),
         ("Program", f"fusionlab {about['fusionlab']}, commit {about['commit'] or 'unknown'}"),
         ("Versions", ", ".join(f"{name} {number}" for name, number in _versions(about))),
         ("Machine", ", ".join([about["platform"], *(about["devices"] or [_threads(about)])])),
-        ("Seed", str(about["settings"]["seed"])),
+        *([("Seed", str(seed))] if seed is not None else []),
     ]
+
+
+def _method(about: dict[str, Any], method: dict[str, Any]) -> str:
+    made = method["facts"]
+    if method["kind"] == "folder":
+        return _folder(made["folder"])
+    if method["kind"] == "network":
+        return f"{_network(made['network'])}; {_colour(made['colour'])}"
+    text = f"{method['base']} with TTD: {ttd_line(made['ttd'])}"
+    chosen = [_chosen(one) for one in about["calibrated"] if one["method"] == method["name"]]
+    return "; ".join([text, *chosen])
 
 
 def _network(network: dict[str, Any]) -> str:
     options = ", ".join(f"{name} {value}" for name, value in network["options"].items())
-    stretched = "; each image stretched to the full range" if network["stretch"] else ""
-    return network["name"] + (f" ({options})" if options else "") + stretched
+    checkpoint = network["checkpoint"]
+    weights = "untrained" if network["trainable"] else "no weights"
+    if checkpoint:
+        path = checkpoint["path"]
+        name = path if "://" in path else PurePath(path).name
+        weights = f"weights {name}, sha256 {checkpoint['sha256']}"
+    stretched = "; pictures stretched to the full range" if network["stretch"] else ""
+    return network["name"] + (f" ({options})" if options else "") + f", {weights}{stretched}"
 
 
-def _weights(checkpoint: dict[str, Any] | None) -> str:
-    if checkpoint is None:
-        return "untrained"
-    path = checkpoint["path"]
-    name = path if "://" in path else PurePath(path).name
-    return f"{name}, sha256 {checkpoint['sha256']}"
+def _colour(colour: dict[str, str]) -> str:
+    """What is fused, by task where tasks differ."""
+    named = {task: COLOURS[one] for task, one in colour.items()}
+    if len(set(named.values())) == 1:
+        return f"fuses {next(iter(named.values()))}"
+    return "fuses " + ", ".join(f"{one} for {task.upper()}" for task, one in named.items())
 
 
-def _ttd(ttd: dict[str, Any] | None) -> str:
-    return "none: the static network alone" if ttd is None else ttd_line(ttd)
+def _chosen(line: dict[str, Any]) -> str:
+    """What was calibrated on a data set."""
+    where = ", ".join(part for part in (line["data"], line["condition"]) if part)
+    channel = "" if line["channel"] == "mean" else f", channel {line['channel']}"
+    return f"on {where} temperature {line['temperature']:.4g}{channel}"
+
+
+def _folder(folder: dict[str, Any]) -> str:
+    count = "1 picture" if folder["images"] == 1 else f"{folder['images']} pictures"
+    text = f"{count} in a folder {PurePath(folder['folder']).name}"
+    if folder["missing"]:
+        text += f"; none for {_some(folder['missing'])}"
+    if folder["surplus"]:
+        text += f"; ignored: {_some(folder['surplus'])}"
+    if folder["jpeg"]:
+        text += f"; {len(folder['jpeg'])} of them JPEG"
+    return text
+
+
+def _some(names: list[str]) -> str:
+    rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + rest
 
 
 def _data(data: dict[str, Any]) -> str:
     count = "1 image" if len(data["ids"]) == 1 else f"{len(data['ids'])} images"
-    sources = ", ".join(data["source_names"])
-    text = f"{data['name']}: {count}, sources {sources}, fused in {data['colour']}"
+    text = f"{data['name']}: {count}, sources {', '.join(data['source_names'])}"
     if "split" in data:
         text += f", split {data['split']}"
     if "manifest" in data:

@@ -1,8 +1,9 @@
 "use strict";
-// Draws a plot: axes, the side where TTD is better, points.
+// Draws a plot: axes, the side where the second method is better, points.
 
 const PLOT = { width: 230, height: 160 };
 const FRAME = { x: 48, y: 8, width: 176, height: 132 };
+const COLOURS = 6; // of results
 const BELOW = 154; // base line of the texts under the frame
 
 /** Ends of an axis: the values with some room, 0 included on request. */
@@ -26,7 +27,7 @@ function ticks([low, high]) {
   return found.map(([tick, text]) => [tick, (tick < 0 && Number(text) !== 0 ? "−" : "") + text]);
 }
 
-/** The half of the plot where TTD is better, as corners in the metric's units. */
+/** The half of the plot where the second method is better, as corners in the metric's units. */
 // prettier-ignore
 function betterSide(kind, direction, [low, high]) {
   if (kind === "differences") {
@@ -83,14 +84,14 @@ function drawPlot(kind, k, points) {
 const path = (name, d) => svg("path", { class: name, d });
 const label = (x, y, anchor, text) => svg("text", { x, y, "text-anchor": anchor }, text);
 
-/** Points, as one path per data set: a thousand images cost no more elements than ten. */
+/** Points, as one path per result: a thousand images cost no more elements than ten. */
 function marks(kind, points, up) {
   const size = points.length > 300 ? "many" : points.length > 60 ? "some" : "few";
   const round = (value) => value.toFixed(1);
-  return REPORT.data.flatMap((_, place) => {
-    const own = points.filter(({ sample }) => sample.data === place);
+  return results.flatMap((_, place) => {
+    const own = points.filter(({ sample }) => sample.result === place);
     if (!own.length) return [];
-    const colour = `data-${place % 6}`;
+    const colour = `data-${place % COLOURS}`;
     const dot = ({ left, top }) => `M${round(left)} ${round(top)}h0`;
     const stem = ({ left, top }) => `M${round(left)} ${round(up(0))}V${round(top)}`;
     const dots = path(`dots ${size} ${colour}`, own.map(dot).join(""));

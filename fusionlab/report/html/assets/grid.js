@@ -1,13 +1,14 @@
 "use strict";
 // The grid of images: what it shows, in which order, of which data.
 
+const hasPictures = samples.some((sample) => pictures(sample).length);
 let ordered = samples; // what the grid shows, in its order; the viewer goes through it
 const cards = samples.map(tile);
 
 function tile(sample) {
   const image = make("img", { loading: "lazy", decoding: "async", alt: "" });
   const values = make("span", { className: "values" });
-  const name = make("span", { className: "id", title: sample.id }, sample.id);
+  const name = make("span", { className: "id", title: sampleLabel(sample) }, sampleLabel(sample));
   const button = make(
     "button",
     { type: "button", className: "tile", onclick: () => openViewer(sample) },
@@ -21,15 +22,11 @@ function tile(sample) {
 /** Ways to sort, each a cost of sample and metric; null is the order of the data. */
 const ORDERS = [
   ["as in the data", null],
-  ...(hasTtd
-    ? [
-        ["largest gain by TTD", (one, k) => -gain(one, k)],
-        ["largest loss by TTD", gain],
-      ]
-    : []),
-  ...rowNames.flatMap((row) => [
-    [`${rowLabel(row)}, best first`, (one, k) => cost(k, valueOf(one, row, k))],
-    [`${rowLabel(row)}, worst first`, (one, k) => -cost(k, valueOf(one, row, k))],
+  ["largest gain", (one, k) => -gain(one, k, choice.pair)],
+  ["largest loss", (one, k) => gain(one, k, choice.pair)],
+  ...present.flatMap((method) => [
+    [`${methods[method].name}, best first`, (one, k) => cost(k, valueOf(one, method, k))],
+    [`${methods[method].name}, worst first`, (one, k) => -cost(k, valueOf(one, method, k))],
   ]),
 ];
 
@@ -46,7 +43,7 @@ function sorted(list, k, order) {
 
 const metricChosen = () => Number($("sort-metric").value);
 
-/** Show the chosen image and metric on every card. */
+/** Show the chosen picture and metric on every card. */
 function fillCards() {
   const key = $("show").value,
     k = metricChosen();
@@ -55,33 +52,27 @@ function fillCards() {
     const shown = all.find((one) => one.key === key);
     image.hidden = !shown;
     if (shown && image.getAttribute("src") !== shown.src) image.src = shown.src;
-    image.alt = shown ? `${sample.id}, ${shown.label}` : "";
+    image.alt = shown ? `${sampleLabel(sample)}, ${shown.label}` : "";
     button.classList.toggle("empty", !shown);
     values.replaceChildren(...cardValues(sample, k));
   }
 }
 
 function cardValues(sample, k) {
-  const before = valueOf(sample, "static", k),
-    after = valueOf(sample, "ttd", k);
+  const [after, before] = pairLabel();
   const name = make("span", { className: "quiet" }, `${metrics[k].name} `);
-  if (!sample.rows.has("ttd")) return [make("span", {}, name, number(before))];
-  return [
-    make("span", {}, name, number(after)),
-    make(
-      "span",
-      { className: `delta ${judged(gain(sample, k))}`, title: "TTD minus static" },
-      number(change(sample, k), true),
-    ),
-  ];
+  const value = make("span", { title: after }, name, number(valueOf(sample, choice.pair[1], k)));
+  if (!isCompared()) return [value];
+  const className = `delta ${judged(gain(sample, k, choice.pair))}`;
+  const title = `${after} minus ${before}`;
+  const text = number(difference(sample, k, choice.pair), true);
+  return [value, make("span", { className, title }, text)];
 }
 
-/** Put the cards in order; those of other data or names are left out. */
-function showGrid(chosen) {
+/** Put the cards in order; those of other data, conditions or names are left out. */
+function showGrid() {
   const text = $("find").value.trim().toLowerCase();
-  const list = samples.filter(
-    (one) => (chosen < 0 || one.data === chosen) && one.id.toLowerCase().includes(text),
-  );
+  const list = chosenSamples().filter((one) => one.id.toLowerCase().includes(text));
   ordered = sorted(list, metricChosen(), ORDERS[Number($("sort-by").value)][1]);
   $("grid").replaceChildren(...ordered.map((sample) => cards[sample.index].button));
   $("count").textContent =
@@ -90,14 +81,11 @@ function showGrid(chosen) {
       : `${ordered.length} of ${plural(samples.length, "image")}`;
 }
 
-function prepareGrid(refresh) {
-  const kinds = new Map(samples.flatMap(pictures).map(({ key, label }) => [key, label]));
-  const first = ["ttd", "static"].filter((key) => kinds.has(key));
-  $("show").append(
-    ...[...first, ...[...kinds.keys()].filter((key) => !first.includes(key))].map((key) =>
-      option(kinds.get(key), key),
-    ),
-  );
+function prepareGrid() {
+  const all = new Map(samples.flatMap(pictures).map(({ key, label }) => [key, label]));
+  const first = [...choice.pair].reverse().filter((method) => method !== NOTHING);
+  const keys = new Set([...first.map(keyOf).filter((key) => all.has(key)), ...all.keys()]);
+  $("show").append(...[...keys].map((key) => option(all.get(key), key)));
   $("sort-metric").append(
     ...metrics.map((metric, k) => option(`${metricLabel(metric)} ${ARROWS[metric.direction]}`, k)),
   );
@@ -105,9 +93,9 @@ function prepareGrid(refresh) {
   $("show").addEventListener("change", fillCards);
   $("sort-metric").addEventListener("change", () => {
     fillCards();
-    refresh();
+    showGrid();
   });
-  $("sort-by").addEventListener("change", refresh);
-  $("find").addEventListener("input", refresh);
+  $("sort-by").addEventListener("change", showGrid);
+  $("find").addEventListener("input", showGrid);
   fillCards();
 }

@@ -1,49 +1,53 @@
 "use strict";
 // The values of one image, beside it in the viewer.
 
-function sampleNumbers(sample) {
-  const ttd = sample.rows.has("ttd");
-  const head = ttd ? ["static", "TTD", "difference"] : [REPORT.method];
-  const shown = metrics.map((_, k) => k).filter((k) => !Number.isNaN(valueOf(sample, "static", k)));
-  const rows = shown.map((k) => metricRow(sample, k, ttd));
-  const times = new Map(sample.ms);
-  const fused = ttd ? ["static", "ttd"] : ["static"];
-  const time = fused.map((row) => td(number(times.get(row))));
-  rows.push(tr(rowHead("ms"), ...time, ...(ttd ? [td()] : [])));
-  const table = tableOf("", [td(), ...head.map((one) => columnHead("", one))], rows);
+/** Values of the two methods on the sides of the divider, or of the pair chosen for the page. */
+function sampleNumbers(sample, sides) {
+  const all = pictures(sample);
+  const seen = sides.map((side) => all.find(({ key }) => key === side));
+  const onSides = seen.filter((one) => one && !one.map && one.method >= 0);
+  const compared = onSides.length ? onSides.map(({ method }) => method) : choice.pair;
+  const columns = [...new Set(compared)].filter((method) => sample.values.has(method));
   return [
-    table,
-    ...(sample.weights.length ? [sampleWeights(sample)] : []),
-    ...(sample.theorem ? sampleTheorem(sample) : []),
+    ...(columns.length ? [valuesTable(sample, columns)] : []),
+    ...dynamicTables(sample, new Set(seen.map((one) => one?.method))),
   ];
 }
 
-function metricRow(sample, k, ttd) {
+function valuesTable(sample, columns) {
+  const names = columns.map((method) => columnHead(methods[method].name, methods[method].name));
+  if (columns.length > 1) names.push(columnHead("the right one minus the left one", "difference"));
+  const shown = metrics
+    .map((_, k) => k)
+    .filter((k) => columns.some((method) => !Number.isNaN(valueOf(sample, method, k))));
+  const rows = shown.map((k) => metricRow(sample, k, columns));
+  const times = new Map(sample.ms);
+  if (columns.some((method) => times.has(method))) {
+    const time = columns.map((method) => td(times.has(method) ? number(times.get(method)) : ""));
+    rows.push(tr(rowHead("ms"), ...time, ...(columns.length > 1 ? [td()] : [])));
+  }
+  const table = tableOf("values", [td(), ...names], rows);
+  return sample.draws > 1 ? captioned(`mean of ${sample.draws} draws`, table) : table;
+}
+
+function metricRow(sample, k, columns) {
   const { name, direction, convention, truth } = metrics[k];
   const head = rowHead(`${name} ${ARROWS[direction]}`, truth ? make("small", {}, " truth") : "");
   head.title = convention;
-  const before = td(number(valueOf(sample, "static", k)));
-  if (!ttd) return tr(head, before);
-  const difference = td(number(change(sample, k), true));
-  difference.className = judged(gain(sample, k));
-  return tr(head, before, td(number(valueOf(sample, "ttd", k))), difference);
+  const row = tr(head, ...columns.map((method) => td(number(valueOf(sample, method, k)))));
+  if (columns.length > 1) {
+    const cell = td(number(difference(sample, k, columns), true));
+    cell.className = judged(gain(sample, k, columns));
+    row.append(cell);
+  }
+  return row;
 }
 
-function sampleWeights(sample) {
-  const head = [
-    columnHead("Relative Dominability", "RD"),
-    columnHead("over the pixels", "mean"),
-    columnHead("smallest and largest", "range"),
-    columnHead("share of the pixels", "> 0.5"),
-    columnHead("Pearson correlation with the reconstruction loss over the pixels", "with loss"),
+/** RD and the theorem of the settings of TTD that are seen, or of the only one. */
+function dynamicTables(sample, seen) {
+  const own = (list, method) => list.filter((one) => list.length === 1 || seen.has(method(one)));
+  return [
+    ...own(sample.rd, ([method]) => method).map(sampleDominability),
+    ...own(sample.theorem, ({ method }) => method).flatMap(sampleTheorem),
   ];
-  const row = ([name, mean, low, high, above, correlation]) =>
-    tr(
-      rowHead(name),
-      td(mean.toFixed(3)),
-      td(`${low.toFixed(2)}–${high.toFixed(2)}`),
-      td(percent(above)),
-      td(number(correlation)),
-    );
-  return tableOf("", head, sample.weights.map(row));
 }

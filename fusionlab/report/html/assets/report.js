@@ -1,35 +1,43 @@
 "use strict";
 // Puts the parts together: title, filter, colours, help.
 
-let chosenData = -1; // place of the data set shown; −1 is all
+const MOST_NAMES = 4; // of methods in the title
 
-function refresh() {
-  showGrid(chosenData);
+/** Show everything of what has been chosen anew: data, condition or pair. */
+function showChosen(changed) {
+  if (changed !== "pair") showTables();
+  showPlots();
+  if (changed === "pair") {
+    sides = [null, null]; // the viewer begins with the new pair
+    fillCards();
+  }
+  showGrid();
 }
 
-function chooseData(place) {
-  chosenData = place;
-  showTables(place);
-  showPlots(place);
-  refresh();
+function reportTitle() {
+  const fused = methods.filter(({ kind }) => kind !== "source").map(({ name }) => name);
+  const more = fused.length - MOST_NAMES;
+  const names = more > 1 ? [...fused.slice(0, MOST_NAMES), `${more} more`] : fused;
+  return REPORT.title || names.join(", ");
 }
 
 function showHead() {
   const total = REPORT.data.reduce((sum, data) => sum + data.total, 0),
     done = samples.length;
-  const name = hasTtd ? `${REPORT.method}+TTD` : REPORT.method;
-  document.title = `${name}: image fusion report`;
-  $("title").textContent = name;
+  document.title = `${reportTitle()}: image fusion report`;
+  $("title").textContent = reportTitle();
+  const some = conditions.length < 2 && done < total ? `${done} of ` : "";
   $("subtitle").textContent = [
-    done < total ? `${done} of ${plural(total, "image")}` : plural(total, "image"),
+    some + plural(total, "image"),
+    ...(conditions.length > 1 ? [plural(conditions.length, "condition")] : []),
     dataLabels.join(", "),
     REPORT.run,
   ].join(" · ");
   if (!REPORT.finished) {
     $("status").hidden = false;
     $("status").textContent =
-      `Unfinished: ${done} of ${plural(total, "image")} done; all that stands here is about these. ` +
-      `If the evaluation is still running, load this page again later. If it was interrupted, python evaluate.py --resume …/${REPORT.run} goes on.`;
+      `Unfinished: ${plural(done, "image")} done; all that stands here is about these. ` +
+      `If the evaluation is still running, load this page again later. If it was interrupted, fusionlab evaluate --resume …/${REPORT.run} goes on.`;
   }
 }
 
@@ -42,26 +50,27 @@ function changeTheme() {
   root.dataset.theme = dark ? "light" : "dark";
 }
 
+/** Sections without content are not there, nor are the links to them. */
+function showSections() {
+  const shown = {
+    plots: samples.length,
+    dominability: results.some(({ rd }) => rd.length),
+    theorem: results.some(({ theorem }) => theorem.length),
+    images: hasPictures,
+  };
+  for (const [id, there] of Object.entries(shown)) {
+    $(id).hidden = !there;
+    for (const link of document.querySelectorAll(`a[href="#${id}"]`))
+      (link.closest("li") ?? link).hidden = !there;
+  }
+}
+
 showHead();
 showLists();
-prepareGrid(refresh);
+showSections();
+prepareChoice(showChosen);
+prepareGrid();
 prepareViewer();
-if (REPORT.data.length > 1) chips($("filter"), ["All", ...dataLabels], 0, (k) => chooseData(k - 1));
-if (KINDS.length > 1)
-  chips(
-    $("plot-kind"),
-    KINDS.map((kind) => KIND_LABELS[kind]),
-    0,
-    (k) => {
-      plotKind = KINDS[k];
-      showPlots(chosenData);
-    },
-  );
-$("plots").hidden = !samples.length;
-$("dominability").hidden = $("to-dominability").hidden = !REPORT.data.some(
-  (data) => data.weights.length,
-);
-$("theorem").hidden = $("to-theorem").hidden = !REPORT.data.some((data) => data.theorem);
 $("theme").addEventListener("click", changeTheme);
 $("keys").addEventListener("click", () => $("help").showModal());
 document.addEventListener("keydown", (event) => {
@@ -72,4 +81,4 @@ document.addEventListener("keydown", (event) => {
   )
     $("help").showModal();
 });
-chooseData(-1);
+showChosen();

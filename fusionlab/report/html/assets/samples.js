@@ -1,18 +1,16 @@
 "use strict";
-// The samples: their values, which of two is better, and their images.
+// The samples: their values, which of two methods is better, and their pictures.
 
-const metrics = REPORT.metrics;
+const { metrics, methods, results } = REPORT;
 const samples = REPORT.samples.map((sample, index) => ({
   ...sample,
   index,
-  rows: new Map(sample.rows.map(([row, values]) => [row, values.map(read)])),
+  values: new Map(sample.values.map(([method, values]) => [method, values.map(read)])),
 }));
-const hasTtd = samples.some((sample) => sample.rows.has("ttd"));
-const rowNames = [...new Set(samples.flatMap((sample) => [...sample.rows.keys()]))];
+const fuses = (method) => methods[method].kind !== "source";
 
-const rowLabel = (row) => ({ static: REPORT.method, ttd: `${REPORT.method}+TTD` })[row] ?? row;
 const metricLabel = (metric) => metric.name + (metric.truth ? " to the truth" : "");
-const valueOf = (sample, row, k) => sample.rows.get(row)?.[k] ?? NaN;
+const valueOf = (sample, method, k) => sample.values.get(method)?.[k] ?? NaN;
 
 /** Smaller is better, whatever the metric. */
 function cost(k, value) {
@@ -20,33 +18,63 @@ function cost(k, value) {
   return direction === "higher" ? -value : direction === "lower" ? value : Math.abs(value);
 }
 
-/** By how much TTD is better than static in metric k; negative if it is worse. */
-const gain = (sample, k) =>
-  cost(k, valueOf(sample, "static", k)) - cost(k, valueOf(sample, "ttd", k));
+/** By how much the second of two methods is better than the first; negative if it is worse. */
+const gain = (sample, k, [before, after]) =>
+  cost(k, valueOf(sample, before, k)) - cost(k, valueOf(sample, after, k));
 
-/** TTD minus static; of a metric that is best at 0, of the distances from it. */
-const change = (sample, k) =>
-  metrics[k].direction === "higher" ? gain(sample, k) : -gain(sample, k);
+const difference = (sample, k, [before, after]) =>
+  valueOf(sample, after, k) - valueOf(sample, before, k);
 
 const judged = (value) => (value > 0 ? "better" : value < 0 ? "worse" : "");
 
-/** Every image of a sample, with a key that says the same in all samples. */
+/** Every picture of a sample, with a key that says the same in all samples. */
 function pictures(sample) {
-  const fused = { static: hasTtd ? "static" : REPORT.method, ttd: "TTD" };
+  const single = new Set(sample.maps.map(([method]) => method)).size < 2;
+  const under = (method) => (single ? "" : `, ${methods[method].name}`);
   return [
-    ...sample.sources.map(([name, src]) => ({ key: `source ${name}`, label: name, src })),
-    ...sample.fused.map(([row, src]) => ({ key: row, label: fused[row], src })),
-    ...sample.maps.map(([name, src]) => ({
-      key: `rd ${name}`,
-      label: `RD of ${name}`,
+    ...sample.sources.map(([name, src]) => ({
+      key: keyOfSource(name),
+      label: name,
       src,
+      method: methods.findIndex(({ source }) => source === name),
+    })),
+    ...sample.fused.map(([method, src]) => ({
+      key: keyOf(method),
+      label: methods[method].name,
+      src,
+      method,
+    })),
+    ...sample.maps.map(([method, source, src]) => ({
+      key: JSON.stringify(["rd", methods[method].name, source]),
+      label: `RD of ${source}${under(method)}`,
+      overlay: source + under(method),
+      src,
+      method,
       map: true,
     })),
   ];
 }
+
+const keyOfSource = (name) => JSON.stringify(["source", name]);
+
+/** The key of a method's picture: of a source alone, that of the source. */
+const keyOf = (method) =>
+  fuses(method)
+    ? JSON.stringify(["method", methods[method].name])
+    : keyOfSource(methods[method].source);
 
 /** Short names of the data: their tasks where these differ. */
 const dataLabels = (() => {
   const tasks = REPORT.data.map((data) => data.task.toUpperCase());
   return new Set(tasks).size === tasks.length ? tasks : REPORT.data.map((data) => data.name);
 })();
+
+const conditions = [...new Set(results.map(({ condition }) => condition))];
+
+/** What a result is of: the data and, where there are several, the condition. */
+const resultLabel = ({ data, condition }) =>
+  conditions.length > 1 ? `${dataLabels[data]} · ${condition}` : dataLabels[data];
+
+/** The name of a sample, with its condition where there are several. */
+const sampleLabel = ({ id, result }) =>
+  conditions.length > 1 ? `${id} · ${results[result].condition}` : id;

@@ -1,52 +1,86 @@
 "use strict";
-// Tables of means, of Relative Dominability, and the lists of conventions and facts.
+// Tables of means and differences, and the lists of conventions and facts.
 
-/** Means of one data set: each source alone, the fused images, and what TTD changes. */
-function resultsTable(data, place) {
-  const title = make("h3", {}, dataLabels[place], make("small", {}, describeData(data, place)));
-  if (data.images === 0) return card(title, note("No image is done yet."));
-  const shown = metrics.map((_, k) => k).filter((k) => data.rows.some((row) => row.counts[k] > 0));
-  const table = make("table", { className: "results" }, tableHead(shown));
-  table.append(make("tbody", {}, ...data.rows.map((row) => meansRow(row, data, shown))));
-  if (data.differences) {
-    table.append(make("tbody", { className: "differences" }, ...differenceRows(data, shown)));
+/** All results of one data set: a table for each condition. */
+function resultsCard(data, places) {
+  const { name, total } = REPORT.data[data];
+  const own = places.filter((place) => results[place].data === data);
+  const said = dataLabels[data] === name ? [] : [name];
+  if (conditions.length < 2) said.push(...own.map((place) => describeResult(results[place], total)));
+  const title = make("h3", {}, dataLabels[data], make("small", {}, said.join(", ")));
+  if (!own.length) return card(title, note("No image is done yet."));
+  return card(title, ...own.flatMap((place) => resultParts(results[place], name, total)));
+}
+
+/** The table of one result; its condition stands above where there are several. */
+function resultParts(result, name, total) {
+  const shown = metrics
+    .map((_, k) => k)
+    .filter((k) => result.rows.some(({ counts }) => counts[k] > 0));
+  const className = result.ranked ? "results ranked" : "results";
+  const table = make("table", { className }, tableHead(result, shown));
+  table.append(make("tbody", {}, ...result.rows.map((row) => meansRow(row, result, shown))));
+  const several = result.differences.length > 1;
+  for (const one of result.differences) {
+    const label = several ? `Δ ${methods[one.method].name}` : "difference";
+    table.append(
+      make("tbody", { className: "differences" }, ...differenceRows(label, one, result, shown)),
+    );
   }
-  const partial = shown
-    .map((k) => [k, data.rows.find((row) => row.row === "static").counts[k]])
-    .filter(([, count]) => 0 < count && count < data.images)
-    .map(([k, count]) => `${metricLabel(metrics[k])}: mean over ${count} of ${data.images} images`);
-  const notes = partial.length ? [note(partial.join("; "))] : [];
-  return card(title, scrolling(`Results, ${data.name}`, table), ...notes);
+  const about = make("small", {}, describeResult(result, total));
+  return [
+    ...(conditions.length > 1 ? [make("h4", {}, result.condition, about)] : []),
+    scrolling(`Results, ${name} ${result.condition}`, table),
+    ...partialNotes(result, shown),
+  ];
 }
 
-const card = (...content) => make("div", { className: "card" }, ...content);
-const note = (text) => make("p", { className: "note" }, text);
-const fewer = (one, data) =>
-  one.images < data.images ? make("small", {}, ` n = ${one.images}`) : "";
-
-function describeData(data, place) {
-  const name = dataLabels[place] === data.name ? "" : `${data.name}, `;
-  const done = data.images < data.total ? `${data.images} of ` : "";
-  return name + done + plural(data.total, "image");
+function describeResult({ images, draws }, total) {
+  const count = images < total ? `${images} of ${plural(total, "image")}` : plural(total, "image");
+  return draws > 1 ? `${count}, mean of ${draws} draws` : count;
 }
 
-function tableHead(shown) {
+const fewer = (images, { images: all }) =>
+  images < all ? make("small", {}, ` n = ${images}`) : "";
+
+/** Metrics that are not defined for some images. */
+function partialNotes(result, shown) {
+  const said = shown.flatMap((k) => {
+    const own = result.rows
+      .filter(({ method }) => fuses(method))
+      .map(({ method, counts, images }) => [method, counts[k], images]);
+    const less = own.filter(([, count, images]) => 0 < count && count < images);
+    const same = new Set(own.map(([, count, images]) => `${count} of ${images}`));
+    if (less.length && same.size === 1) return [`${metricLabel(metrics[k])} ${[...same][0]}`];
+    return less.map(
+      ([method, count, images]) =>
+        `${metricLabel(metrics[k])} of ${methods[method].name} ${count} of ${images}`,
+    );
+  });
+  return said.length ? [note(`Mean over fewer images: ${said.join(", ")}`)] : [];
+}
+
+function tableHead(result, shown) {
   const truth = shown.filter((k) => metrics[k].truth).length;
   const group = (colSpan, className, text) =>
     make("th", { colSpan, className, scope: "colgroup" }, text);
-  const own = group(shown.length - truth, "", "fused image and its sources");
+  const own = group(shown.length - truth, "", "fused picture and its sources");
   const groups = tr(td(), own, group(truth, "group", "ground truth"), td());
   groups.className = "groups";
   const time = columnHead("median over the images", "ms");
+  const rank = columnHead("mean rank over images and metrics", "rank", arrowOf("lower"));
   const names = tr(td(), ...cells(shown, (k) => metricHead(metrics[k])), time);
+  if (result.ranked) names.append(rank);
   return make("thead", {}, ...(truth ? [groups] : []), names);
 }
 
-function metricHead({ name, direction, convention }) {
+function arrowOf(direction) {
   const said = make("span", { className: "unseen" }, `, ${BETTER[direction]}`);
-  const arrow = make("span", { className: "arrow" }, ARROWS[direction], said);
-  return columnHead(convention, name, arrow);
+  return make("span", { className: "arrow" }, ARROWS[direction], said);
 }
+
+const metricHead = ({ name, direction, convention }) =>
+  columnHead(convention, name, arrowOf(direction));
 
 /** A cell per metric; the first of the ground truth is set apart. */
 function cells(shown, cell) {
@@ -58,67 +92,51 @@ function cells(shown, cell) {
   });
 }
 
-function meansRow(row, data, shown) {
-  const time = td(row.ms === null ? "" : number(row.ms));
-  const values = cells(shown, (k) => td(number(row.means[k])));
-  const made = tr(rowHead(rowLabel(row.row), fewer(row, data)), ...values, time);
-  made.className = row.row.endsWith(ALONE) ? "alone" : "fused";
+const MARKS = { "*": "best by mean rank", "=": "not significantly behind the best" };
+
+function meansRow(row, result, shown) {
+  const value = (k) => {
+    const mark = row.marks[k];
+    const made = td(number(row.means[k]));
+    if (mark) made.append(make("span", { className: "mark", title: MARKS[mark] }, mark));
+    if (mark === "*") made.className = "best";
+    return made;
+  };
+  const { name } = methods[row.method];
+  const made = tr(nameHead(name, fewer(row.images, result)), ...cells(shown, value));
+  made.append(td(row.ms === null ? "" : number(row.ms)));
+  if (result.ranked) made.append(td(row.rank === null ? "" : number(row.rank)));
+  made.className = fuses(row.method) ? "fused" : "alone";
   return made;
 }
 
-function differenceRows(data, shown) {
-  const row = (label, content) => {
-    const cell = (k) => (data.differences[k] ? td(...content(data.differences[k], k)) : td("–"));
-    return tr(rowHead(label), ...cells(shown, cell), td());
+/** Mean, interval and share of what TTD changes; each found is [mean, low, high, improved, images]. */
+function differenceRows(label, { method, values }, result, shown) {
+  const rest = result.ranked ? [td(), td()] : [td()];
+  const row = (head, content) => {
+    const cell = (k) => (values[k][4] ? td(...content(values[k], k)) : td("–"));
+    return tr(head, ...cells(shown, cell), ...rest.map((one) => one.cloneNode()));
   };
   const end = (value) => make("span", { className: "end" }, number(value, true));
-  const mean = (one, k) => [make("span", { className: surely(one, k) }, number(one.mean, true))];
-  const interval = ({ low, high }) => (low === null ? ["–"] : [end(low), end(high)]);
+  const mean = (one, k) => [make("span", { className: surely(one, k) }, number(one[0], true))];
+  const interval = ([, low, high]) => (low === null ? ["–"] : [end(low), end(high)]);
+  const head = rowHead(label);
+  head.title = `${methods[method].name} minus ${methods[methods[method].base].name}`;
   return [
-    row("difference", mean),
-    ...(hasIntervals(data) ? [row("95 % interval", interval)] : []),
-    row("improved", (one) => [percent(one.improved)]),
+    row(head, mean),
+    ...(hasIntervals(result) ? [row(rowHead("95 % interval"), interval)] : []),
+    row(rowHead("improved"), ([, , , improved]) => [percent(improved)]),
   ];
 }
 
-const hasIntervals = (data) => Boolean(data.differences?.some((one) => one && one.low !== null));
+const hasIntervals = ({ differences }) =>
+  differences.some(({ values }) => values.some(([, low]) => low !== null));
 
 /** Better or worse, where the interval says so. */
-function surely({ low, high }, k) {
+function surely([, low, high], k) {
   const { direction } = metrics[k];
   if (low === null || direction === "zero" || (read(low) <= 0 && read(high) >= 0)) return "";
   return judged(direction === "higher" ? read(low) : -read(low));
-}
-
-function weightsTable(data, place) {
-  const head = [
-    td(),
-    columnHead("over the pixels and images", "mean RD"),
-    columnHead("smallest and largest in any image", "range"),
-    columnHead("share of the pixels", "RD above 0.5"),
-    columnHead("Pearson, over the pixels of an image; mean over the images", "corr. with loss"),
-  ];
-  const row = (one) =>
-    tr(
-      rowHead(one.source, fewer(one, data)),
-      td(bar(one.mean), one.mean.toFixed(3)),
-      td(`${one.low.toFixed(2)} – ${one.high.toFixed(2)}`),
-      td(bar(one.above_half), percent(one.above_half)),
-      td(number(one.correlation)),
-    );
-  const table = tableOf("weights", head, data.weights.map(row));
-  const label = `Relative Dominability, ${data.name}`;
-  return card(make("h3", {}, dataLabels[place]), scrolling(label, table));
-}
-
-/** A share from 0 to 1 as a bar. */
-function bar(share) {
-  return svg(
-    "svg",
-    { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" },
-    svg("rect", { class: "whole", width: 100, height: 8 }),
-    svg("rect", { class: "part", width: 100 * share, height: 8 }),
-  );
 }
 
 function terms(list, pairs) {
@@ -127,25 +145,28 @@ function terms(list, pairs) {
   );
 }
 
-/** All tables, of the data set at this place or (−1) of all. */
-function showTables(chosen) {
-  const places = REPORT.data.map((_, k) => k).filter((k) => chosen < 0 || k === chosen);
-  const weighed = places.filter((k) => REPORT.data[k].weights.length);
-  $("tables").replaceChildren(...places.map((k) => resultsTable(REPORT.data[k], k)));
-  $("weights").replaceChildren(...weighed.map((k) => weightsTable(REPORT.data[k], k)));
+/** All tables of the chosen results. */
+function showTables() {
+  const places = chosenResults();
+  const data = REPORT.data.map((_, k) => k).filter((k) => choice.data < 0 || k === choice.data);
+  $("tables").replaceChildren(...data.map((k) => resultsCard(k, places)));
+  showDominability(places);
   showTheorem(places);
 }
 
 function showLists() {
+  const dynamic = results.some(({ differences }) => differences.length);
   const said = ["Means over the images."];
-  if (REPORT.data.some(hasIntervals)) {
-    said.push("Difference: TTD minus static, with a 95 % bootstrap interval over the images;");
+  if (results.some(({ ranked }) => ranked))
+    said.push(
+      "* best by mean rank over the images; = not significantly behind it (Wilcoxon, Holm, 5 %).",
+    );
+  if (dynamic && results.some(hasIntervals)) {
+    said.push("Difference: with TTD minus without, with a 95 % bootstrap interval over the images;");
     said.push("coloured where the interval leaves out 0.");
-  } else if (hasTtd) {
-    said.push("Difference: TTD minus static.");
-  }
-  if (hasTtd) said.push("Improved: share of the images that TTD made better.");
-  if (hasTtd && !REPORT.finished) said.push("Intervals come at the end of the evaluation.");
+  } else if (dynamic) said.push("Difference: with TTD minus without.");
+  if (dynamic) said.push("Improved: share of the images that TTD made better.");
+  if (dynamic && !REPORT.finished) said.push("Intervals come at the end of the evaluation.");
   $("reading").textContent = said.join(" ");
   const name = (metric) => `${metricLabel(metric)} ${ARROWS[metric.direction]}`;
   const own = metrics.map((metric) => [name(metric), metric.convention]);

@@ -1,22 +1,34 @@
 "use strict";
-// The viewer: two images behind a divider, all images beside them, RD over them, and the values.
+// The viewer: two pictures behind a divider, all pictures beside them, RD over them, and the values.
 
 let current = null; // the sample shown
-let sides = [null, null]; // keys of the left and the right image
-const DIFFERENCE = "|TTD − static| × 10";
+let sides = [null, null]; // keys of the left and the right picture
+const MOST_PAIRS = 9; // that have a key
 
-/** Pairs worth a key: fused against fused, sources, then each source against the fused image. */
+/** Pairs worth a key: the chosen one, TTD against the network, sources, sources against the fused. */
 function pairsOf(sample) {
-  const sources = sample.sources.map(([name]) => `source ${name}`);
-  const fused = sample.fused.map(([row]) => row);
-  const pairs = fused.length === 2 ? [fused] : [];
-  sources.forEach((one, k) => sources.slice(k + 1).forEach((other) => pairs.push([one, other])));
-  if (fused.length) sources.forEach((one) => pairs.push([one, fused.at(-1)]));
-  if (!pairs.length) pairs.push([fused[0], fused[0]]); // nothing to compare it with
-  return pairs.slice(0, 9);
+  const all = pictures(sample);
+  const there = new Set(all.map(({ key }) => key));
+  const sources = sample.sources.map(([name]) => keyOfSource(name));
+  const fused = sample.fused.map(([method]) => method);
+  const found = isCompared() ? [choice.pair.map(keyOf)] : [];
+  for (const method of fused) {
+    const { base } = methods[method];
+    if (base !== null) found.push([keyOf(base), keyOf(method)]);
+  }
+  sources.forEach((one, k) => sources.slice(k + 1).forEach((other) => found.push([one, other])));
+  const last = there.has(keyOf(choice.pair[1])) ? choice.pair[1] : fused.at(-1);
+  if (last !== undefined) sources.forEach((one) => found.push([one, keyOf(last)]));
+  const pairs = new Map(found.map((pair) => [pair.join(), pair]));
+  const shown = [...pairs.values()].filter(
+    ([one, other]) => one !== other && there.has(one) && there.has(other),
+  );
+  if (!shown.length) shown.push([all[0].key, all[0].key]); // nothing to compare it with
+  return shown.slice(0, MOST_PAIRS);
 }
 
 function openViewer(sample) {
+  if (!pictures(sample).length) return;
   if (!$("viewer").open) $("viewer").showModal();
   showSample(sample);
 }
@@ -26,31 +38,31 @@ function showSample(sample) {
   const all = pictures(sample);
   const label = (key) => all.find((one) => one.key === key)?.label;
   const pairs = pairsOf(sample);
-  if (!sides.every(label)) sides = pairs[0];
+  if (!sides.every(label)) [sides] = pairs;
   const place = ordered.indexOf(sample);
+  const from = resultLabel(results[sample.result]);
   $("viewer-title").textContent = sample.id;
-  $("viewer-place").textContent = `${dataLabels[sample.data]}, ${place + 1} of ${ordered.length}`;
+  $("viewer-place").textContent = `${from}, ${place + 1} of ${ordered.length}`;
   for (const id of ["left", "right"]) {
     $(id).replaceChildren(...all.map((one) => option(one.label, one.key)));
   }
   const names = pairs.map((pair, k) => `${k + 1}  ${pair.map(label).join(" ↔ ")}`);
   chips($("pairs"), names, -1, (k) => compare(pairs[k]));
-  const source = $("overlay-source").value;
-  $("overlay-source").replaceChildren(...sample.maps.map(([name]) => option(name, name)));
-  if (sample.maps.some(([name]) => name === source)) $("overlay-source").value = source;
+  const maps = all.filter(({ map }) => map);
+  const laid = $("overlay-source").value;
+  $("overlay-source").replaceChildren(...maps.map(({ overlay, key }) => option(overlay, key)));
+  if (maps.some(({ key }) => key === laid)) $("overlay-source").value = laid;
   $("overlay").hidden = !sample.maps.length;
   // Disabled only in name, or the focus would be lost.
   $("previous").setAttribute("aria-disabled", String(place <= 0));
   $("next").setAttribute("aria-disabled", String(place >= ordered.length - 1));
   showStrip(sample, all);
-  $("numbers").replaceChildren(...sampleNumbers(sample));
   Object.assign(region, { factor: 1, x: 0.5, y: 0.5 });
   showSides();
   showOverlay();
-  arrange();
 }
 
-/** Put two images, given by their keys, on both sides of the divider. */
+/** Put two pictures, given by their keys, on both sides of the divider. */
 function compare(pair) {
   sides = pair;
   showSides();
@@ -74,6 +86,8 @@ function showSides() {
   });
   const same = (pair) => pair.every((key, k) => key === sides[k]);
   markPressed($("pairs"), pairsOf(current).findIndex(same));
+  $("numbers").replaceChildren(...sampleNumbers(current, sides));
+  showDifference(all);
   for (const one of $("strip").children) {
     one.classList.toggle("chosen", sides.includes(one.dataset.key));
   }
@@ -81,13 +95,23 @@ function showSides() {
 
 function showStrip(sample, all) {
   const panels = all.map((one) => panel(one.label, one.key, [image(one)], !one.map));
-  const fused = ["static", "ttd"].map((key) => all.find((one) => one.key === key));
-  if (fused.every(Boolean)) {
-    const both = make("div", { className: "difference" }, ...fused.map(image));
-    const difference = panel(DIFFERENCE, "", [both], false);
-    panels.splice(all.findIndex(({ key }) => key === "ttd") + 1, 0, difference);
-  }
+  const first = all.findIndex(({ map }) => map);
+  const tile = panel("", "", [make("div", { className: "difference" })], false);
+  panels.splice(first < 0 ? panels.length : first, 0, tile);
   $("strip").replaceChildren(...panels);
+}
+
+/** Ten times the difference of what is on both sides, where these are two pictures. */
+function showDifference(all) {
+  const tile = $("strip").querySelector("figure:has(.difference)");
+  const both = sides.map((side) => all.find(({ key }) => key === side));
+  tile.hidden = both.some((one) => !one || one.map) || both[0] === both[1];
+  if (!tile.hidden) {
+    tile.querySelector(".difference").replaceChildren(...both.map(image));
+    const [left, right] = both.map(({ label }) => label);
+    tile.querySelector("figcaption").textContent = `|${right} − ${left}| × 10`;
+  }
+  arrange();
 }
 
 const image = ({ src, label }) =>
@@ -114,12 +138,12 @@ function panel(label, key, content, overlaid) {
 
 function showOverlay() {
   const on = $("overlay-on").checked;
-  const map = current.maps.find(([name]) => name === $("overlay-source").value);
+  const map = pictures(current).find(({ key }) => key === $("overlay-source").value);
   for (const over of $("viewer").querySelectorAll(".laid-over")) {
     over.hidden = !on || !map;
     over.style.opacity = $("opacity").value / 100;
-    if (on && map && over.getAttribute("src") !== map[1]) over.src = map[1];
-    over.alt = on && map ? `RD of ${map[0]}` : "";
+    if (on && map && over.getAttribute("src") !== map.src) over.src = map.src;
+    over.alt = on && map ? map.label : "";
   }
 }
 
@@ -134,7 +158,7 @@ function divide(share) {
 /** As many columns as make the images of the side-by-side view largest. */
 function arrange() {
   const strip = $("strip");
-  const count = strip.children.length;
+  const count = [...strip.children].filter((one) => !one.hidden).length;
   const beside = $("views").classList.contains("beside");
   strip.style.gridTemplateColumns = "";
   if (beside && count && imageSize) {

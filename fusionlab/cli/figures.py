@@ -1,0 +1,128 @@
+"""Draw figures for a paper."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
+
+from jsonargparse import Namespace
+
+from fusionlab.cli.arguments import chosen_command
+from fusionlab.cli.fuse import with_bare_ttd
+from fusionlab.cli.parser import Parser, add_ttd, new_parser, run_command
+from fusionlab.settings import Data, Network
+from fusionlab.settings.bench import CorruptionName
+
+FIGURES = {
+    "panel": "sources, what they are compared with, losses, RD, static and TTD of one sample",
+    "rd": "the sources of several samples above their RD, side by side (the paper's Figure 1)",
+    "masking": "RD of a source before and after a region of it is masked (Figure 6)",
+    "contrast": "RD of a source whose contrast fades, or that is corrupted otherwise (Figure 7)",
+    "time": "mean RD of every source over the frames of a sequence (Figure 8)",
+}
+ONE_SAMPLE = ("panel", "masking")
+CORRUPTED_SOURCE = ("masking", "contrast")
+WITH_ID = ("panel", "masking", "contrast")
+UNREAD = {"batch_size", "workers"}  # of the data group: samples come one by one
+
+
+def parser(name: str) -> Parser:
+    """The parser of ``fusionlab figures <name>``."""
+    files = "[FILE ...] " if name in ONE_SAMPLE else ""
+    description = (
+        f"Draw {FIGURES[name]}: OUTPUT.pdf and OUTPUT.png, the values drawn as OUTPUT.csv, and "
+        "what made them as OUTPUT.json."
+    )
+    made = new_parser(f"figures {name}", description, f"{files}[-o OUTPUT] [--option VALUE ...]")
+    if name in ONE_SAMPLE:
+        made.add_argument(
+            "files", nargs="*", type=str, metavar="FILE", help="One sample, in place of data.root."
+        )
+    if name in _ADD_OPTIONS:
+        _ADD_OPTIONS[name](made)
+    if name in CORRUPTED_SOURCE:
+        made.add_argument(
+            "--source",
+            type=Optional[str],  # noqa: UP045 (jsonargparse needs this form on Python 3.10)
+            help="Name of the source it happens to. Default: the first.",
+        )
+    if name in WITH_ID:
+        made.add_argument(
+            "--id",
+            type=Optional[str],  # noqa: UP045 (as above)
+            help="Name of the sample that is drawn. Default: the first.",
+        )
+    made.add_argument(
+        "-o", "--output", type=str, default=name, help="Path of the files without their endings."
+    )
+    made.add_class_arguments(Network, "network")
+    made.add_class_arguments(Data, "data", skip=set(UNREAD))
+    add_ttd(made)
+    made.add_argument("--quiet", action="store_true", help="No progress bar, no notes.")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``fusionlab figures``."""
+    given = sys.argv[1:] if argv is None else argv
+    name, rest = chosen_command("fusionlab figures", str(__doc__), FIGURES, given)
+
+    def program() -> Callable[[Namespace, str], Any]:
+        from fusionlab.figures.program import draw  # torch is imported only now
+
+        return lambda settings, _: draw(name, settings)
+
+    print(*run_command(parser(name), with_bare_ttd(rest), program), sep="\n")
+
+
+def _rd(made: Parser) -> None:
+    made.add_argument(
+        "--ids",
+        type=list[str],
+        default=[],
+        metavar="ID",
+        help="Names of the samples. Default: the first of each built-in task, or the first four "
+        "of data.root.",
+    )
+    made.lists = ("ids",)
+
+
+def _masking(made: Parser) -> None:
+    made.add_argument(
+        "--box",
+        type=list[float],
+        default=[0.375, 0.375, 0.625, 0.625],
+        help="The region as [left, top, right, bottom], in pixels; where none is above 1, as "
+        "fractions of the image's size.",
+    )
+    made.add_argument(
+        "--value", type=float, default=0.0, help="What fills it, from 0 (black) to 1 (white)."
+    )
+
+
+def _contrast(made: Parser) -> None:
+    made.add_argument(
+        "--corruption",
+        type=CorruptionName,
+        default="contrast",
+        help="What happens to the source, in severities from 0 (nothing) to 5.",
+    )
+
+
+def _time(made: Parser) -> None:
+    made.add_argument(
+        "--frames", type=int, default=5, help="How many of the frames are drawn below the curve."
+    )
+
+
+_ADD_OPTIONS: dict[str, Callable[[Parser], None]] = {
+    "rd": _rd,
+    "masking": _masking,
+    "contrast": _contrast,
+    "time": _time,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Fuse two or more pictures of one scene, folders of pictures, or videos frame by frame."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Optional
+
+from jsonargparse import Namespace
+
+from fusionlab.cli.parser import Parser, add_ttd, new_parser, run_command
+from fusionlab.settings import Network, Task
+
+
+def parser() -> Parser:
+    """The parser of ``fusionlab fuse``; options are those of evaluate and mean the same."""
+    made = new_parser("fuse", __doc__, "A B [C ...] -o OUTPUT [--ttd] [--option VALUE ...]")
+    made.add_argument(
+        "inputs",
+        nargs="+",
+        type=str,
+        metavar="SOURCE",
+        help="Image, folder of images (matched by their names), or video; all of one kind and "
+        "size, two or more.",
+    )
+    made.add_argument(
+        "-o",
+        "--output",
+        type=str,
+        required=True,
+        help="Fused image (.png, .tif, or .jpg, which is lossy), folder, or video (.mp4, .mov, "
+        ".mkv: H.264, without sound).",
+    )
+    made.add_argument(
+        "--task",
+        type=Optional[Task],  # noqa: UP045 (jsonargparse needs this form on Python 3.10)
+        help="vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus). "
+        "Default: told by the names of the files or folders where they tell it (vi and ir, say).",
+    )
+    made.add_argument(
+        "--sources",
+        type=Optional[list[str]],  # noqa: UP045 (as above)
+        help="Names of the sources in their order, e.g. [vi, ir]. Default: those of the files, "
+        "their endings (01_vi.png) or their folders.",
+    )
+    made.add_argument(
+        "--colour",
+        type=Literal["auto", "luma", "rgb"],
+        default="auto",
+        help="What the network sees: luma, rgb, or auto (RGB where its authors fuse it).",
+    )
+    add_ttd(made)
+    made.add_argument(
+        "--rd-dir",
+        type=Optional[str],  # noqa: UP045 (as above)
+        metavar="DIR",
+        help="With --ttd, folder for the Relative Dominability: <name>-<source>.png, colours from "
+        "0 to 1, and the raw <name>.npz; of videos, videos.",
+    )
+    made.add_class_arguments(Network, "network")
+    # no value behind these: it could be a file
+    made.add_argument(
+        "--overwrite", action="store_true", help="Replace files that are there already."
+    )
+    made.add_argument(
+        "--quiet", action="store_true", help="No progress bar, no notes; only what went wrong."
+    )
+    return made
+
+
+def program() -> Callable[[Namespace, str], Any]:
+    """What runs; torch is imported only now."""
+    from fusionlab.fuse.program import fuse
+
+    return lambda settings, _: fuse(settings)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``fusionlab fuse``; exit code 1 if only a part could be fused."""
+    arguments = with_bare_ttd(sys.argv[1:] if argv is None else argv)
+    if not run_command(parser(), arguments, program):
+        raise SystemExit(1)
+
+
+def with_bare_ttd(argv: Sequence[str]) -> list[str]:
+    """Arguments in which a bare ``--ttd`` does not take the file behind it for its options."""
+    pairs = zip(argv, [*argv[1:], ""], strict=False)
+    return [
+        "--ttd={}" if word == "--ttd" and not behind.startswith("{") else word
+        for word, behind in pairs
+    ]

@@ -1,0 +1,33 @@
+"""Write the HTML report of an evaluation, finished or interrupted, into its folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fusionlab.cli.parser import Parser, ending_in_one_line, new_parser, understood
+
+
+def parser() -> Parser:
+    """The parser of ``fusionlab report``."""
+    made = new_parser("report", __doc__, "RUN")
+    made.add_argument("run", type=str, metavar="RUN", help="Folder of an evaluation.")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run ``fusionlab report``."""
+    made = parser()
+    settings, _ = understood(made, sys.argv[1:] if argv is None else argv)
+    try:
+        with ending_in_one_line(made):
+            from fusionlab.report.html import write_report  # torch is imported only now
+
+            print(write_report(Path(settings.run)))
+    except PermissionError as reason:
+        made.error(f"cannot write {reason.filename} ({reason.strerror}); copy the run elsewhere")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Evaluation in Python: what the command does, as two functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.fused import FusedFolder, open_fused
+from fusionlab.evaluation.bench import Bench
+from fusionlab.evaluation.conditions import conditions
+from fusionlab.evaluation.measure import measure
+from fusionlab.evaluation.methods import NetworkMethods, given_networks, open_networks
+from fusionlab.evaluation.program import describe, finish
+from fusionlab.evaluation.scoring import Scorer
+from fusionlab.metrics import open_metrics
+from fusionlab.networks import FusionNetwork, create_network
+from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.runs.files import write_json
+from fusionlab.runs.folder import make
+from fusionlab.runs.run import SUMMARY
+from fusionlab.settings import TTD, Conditions, Data, Method
+
+
+def evaluate(
+    methods: str | Mapping[str, FusionNetwork | str | Path] | Sequence[str],
+    data: str | Path | FusionDataset | Sequence[FusionDataset] | Data | None = None,
+    *,
+    ttd: TTD | str | Sequence[TTD] | None = None,
+    metrics: str | Sequence[str] = "ttd",
+    theorem: bool = False,
+    output: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> dict[str, Any]:
+    """Evaluate methods on data; what ``fusionlab evaluate`` does, without its files.
+
+        summary = fusionlab.evaluate(["ifcnn", "densefuse@gray.model"], "TNO", ttd="paper")
+        summary["results"][0]["means"]["IFCNN+TTD"]["EN"]
+
+    Args:
+        methods: Networks in the short form of ``--methods``; or, by the names of the methods,
+            networks, their short forms, or folders of fused pictures.
+        data: A folder, data sets, or settings of data. Default: the built-in scenes.
+        ttd: Settings of test-time dynamic fusion, or the name of a preset.
+        metrics: A preset, or names of metrics.
+        theorem: Whether the theorem of TTD is measured.
+        output: Folder for the rows and pictures. Default: none are kept.
+        device: Where it is computed.
+
+    Returns:
+        What ``summary.json`` holds.
+
+    Raises:
+        InputError: If something cannot be used.
+    """
+    datasets = _given_data(data)
+    settings = [TTD(ttd)] if isinstance(ttd, str) else [ttd] if isinstance(ttd, TTD) else ttd or []
+    networks, folders = _given_methods(methods, settings, datasets)
+    chosen = open_metrics(metrics) if isinstance(metrics, str) else open_metrics(names=metrics)
+    scorer = Scorer(chosen, any(one.has_reference for one in datasets))
+    plan = [one for dataset in datasets for one in conditions(Conditions(), dataset)]
+    bench = Bench(networks, folders, datasets, plan, scorer, theorem=theorem)
+    bench.pictures = output is not None
+    bench.check()
+    about = describe(bench, {}, "evaluate")
+    with TemporaryDirectory() as temporary:
+        folder = Path(output or temporary)
+        make(folder)
+        write_json(folder / SUMMARY, about)
+        found = measure(bench, folder, {}, device=torch.device(device))
+        about["calibrated"] = [line for _, lines in found for line in lines]
+        return finish(folder, about)
+
+
+def score(
+    folders: str | Path | Sequence[str | Path],
+    data: str | Path | FusionDataset | Data,
+    *,
+    metrics: str | Sequence[str] = "ttd",
+) -> dict[str, Any]:
+    """Score folders of fused pictures, made by any tool, one per method.
+
+    Args:
+        folders: The folders; pictures are matched with samples by their names.
+        data: What was fused.
+        metrics: A preset, or names of metrics.
+
+    Returns:
+        What ``summary.json`` holds.
+
+    Raises:
+        InputError: If a picture is missing or surplus, or has another size than its sources.
+    """
+    paths = [folders] if isinstance(folders, str | Path) else list(folders)
+    return evaluate({Path(one).name: Path(one) for one in paths}, data, metrics=metrics)
+
+
+def _given_data(
+    data: str | Path | FusionDataset | Sequence[FusionDataset] | Data | None,
+) -> list[FusionDataset]:
+    if isinstance(data, FusionDataset):
+        return [data]
+    if data is None or isinstance(data, str | Path):
+        return open_data(Data(root=None if data is None else str(data)))
+    return open_data(data) if isinstance(data, Data) else list(data)
+
+
+def _given_methods(
+    methods: str | Mapping[str, FusionNetwork | str | Path] | Sequence[str],
+    settings: Sequence[TTD],
+    datasets: Sequence[FusionDataset],
+) -> tuple[list[NetworkMethods], list[FusedFolder]]:
+    if not isinstance(methods, Mapping):
+        texts = [methods] if isinstance(methods, str) else methods
+        return open_networks([Method.parse(text) for text in texts], settings, "auto"), []
+    networks: dict[str, FusionNetwork] = {}
+    paths: dict[str, Path] = {}
+    for name, one in methods.items():
+        if isinstance(one, FusionNetwork):
+            networks[name] = one.eval()
+        elif isinstance(one, Path) or Path(one).is_dir():
+            paths[name] = Path(one)
+        else:
+            parsed = Method.parse(one)
+            networks[name] = create_network(
+                parsed.network, parsed.checkpoint or BUNDLED, **parsed.options
+            )
+    folders: list[FusedFolder] = []
+    if paths:
+        opened = open_fused([str(path) for path in paths.values()], datasets[0], False)
+        folders = [replace(one, name=name) for one, name in zip(opened, paths, strict=True)]
+    return given_networks(networks, settings), folders

@@ -1,0 +1,289 @@
+"""Measuring a bench: rows and pictures are written as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from fusionlab.data.batches import SameShapeBatches, collate
+from fusionlab.data.colour import grey_levels, to_levels
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.images import read_image
+from fusionlab.evaluation.bench import Bench, original_index
+from fusionlab.evaluation.conditions import Condition
+from fusionlab.evaluation.methods import NetworkMethods
+from fusionlab.evaluation.scoring import moved
+from fusionlab.evaluation.theorem import theorem_rows
+from fusionlab.fusing import Fuser, Picture
+from fusionlab.runs.files import write_picture, write_rd_arrays, write_rd_map
+from fusionlab.runs.rows import RowFile
+from fusionlab.runs.run import (
+    ALONE,
+    KEY,
+    PER_IMAGE,
+    RD,
+    RD_COLUMNS,
+    SOURCE_KEY,
+    THEOREM,
+    THEOREM_COLUMNS,
+    TIME,
+    Sample,
+)
+from fusionlab.runs.statistics import source_rd
+from fusionlab.settings import TTD
+from fusionlab.ttd import Encoded
+
+
+class Rows:
+    """The row files of one process.
+
+    Args:
+        folder: The run folder.
+        rank: Number of the process: those but the first write ``per_image-<rank>.csv`` and so on.
+        headings: Of the columns of metrics.
+        theorem: Whether ``theorem.csv`` is written.
+    """
+
+    def __init__(self, folder: Path, rank: int, headings: Sequence[str], theorem: bool) -> None:
+        def named(name: str) -> Path:
+            return folder / (name.replace(".", f"-{rank}.") if rank else name)
+
+        self.values = RowFile(named(PER_IMAGE), KEY, [*headings, TIME])
+        self.rd = RowFile(named(RD), SOURCE_KEY, RD_COLUMNS)
+        self.theorem = RowFile(named(THEOREM), SOURCE_KEY, THEOREM_COLUMNS) if theorem else None
+
+
+@dataclass
+class _Measured:
+    """Everything about one sample under one condition, until it is written in one go."""
+
+    sample: Sample
+    values: list[tuple[str, list[float], float | None]] = field(default_factory=list)
+    rd: list[tuple[str, str, list[float]]] = field(default_factory=list)
+    theorem: list[tuple[str, str, list[float | None]]] = field(default_factory=list)
+
+    def write(self, rows: Rows) -> None:
+        """Last its values: with them a sample is done."""
+        sample = self.sample
+        place = (sample.data, sample.task, sample.condition, sample.id)
+        if self.rd:
+            rows.rd.append_all(((*place, *key), values) for *key, values in self.rd)
+        if rows.theorem is not None and self.theorem:
+            rows.theorem.append_all(((*place, *key), values) for *key, values in self.theorem)
+        rows.values.append_all(
+            ((*place, method), [*values, ms]) for method, values, ms in self.values
+        )
+
+
+class _Samples(Dataset[dict[str, Any]]):
+    """Samples with the scores of the folders' pictures, made where samples are read."""
+
+    def __init__(self, bench: Bench, condition: Condition) -> None:
+        self.dataset, self.folders, self.scorer = condition.dataset, bench.folders, bench.scorer
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = self.dataset[index]
+        scores = []
+        for folder in self.folders:
+            path = folder.paths.get(original_index(self.dataset, index))
+            if path is not None:
+                grey = grey_levels(read_image(path)[None])[0]
+                values = self.scorer.values(grey, sample["grey"], sample.get("reference"))
+                scores.append((folder.name, values))
+        return {**sample, "scores": scores}
+
+
+@torch.inference_mode()
+def measure(
+    bench: Bench,
+    folder: Path,
+    done: dict[tuple[str, str], set[int]],
+    *,
+    device: torch.device | None = None,
+    rank: int = 0,
+    world_size: int = 1,
+    precision: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Measure what is not done, and write it below ``folder`` as it comes.
+
+    For each task there are ``<task>/sources/<id>-<source>.png``, as read;
+    ``<task>/<method>/<id>.png``, the fused pictures; ``<task>/rd/<method>/<id>-<source>.png``, the
+    RD map of a source, and ``<task>/rd/<method>/<id>.npz``, the raw maps. With several conditions
+    a folder of each stands between.
+
+    Args:
+        bench: What is measured.
+        folder: The run folder.
+        done: Samples that are done, by data set and condition.
+        device: Where it is computed; the networks are there. The CPU by default.
+        rank: Number of this process.
+        world_size: Number of processes.
+        precision: Makes the context in which networks run.
+
+    Yields:
+        After each batch, how many samples it had and, of a condition's first, what was calibrated.
+    """
+    rows = Rows(folder, rank, bench.scorer.headings, bench.theorem)
+    device = device or torch.device("cpu")
+    for condition in bench.conditions:
+        dataset = condition.dataset
+        finished = done.get((dataset.name, condition.name), set())
+        batches = SameShapeBatches(dataset, bench.batch_size, rank, world_size, finished).batches
+        batches = batches[: _limit(bench.limit, len(batches))]
+        if not batches:
+            continue
+        loader = DataLoader(
+            _Samples(bench, condition),
+            batch_sampler=batches,
+            num_workers=bench.workers,
+            collate_fn=collate,
+        )
+        stations = [_Station(one, condition, device, precision) for one in bench.networks]
+        for number, batch in enumerate(loader):
+            if number == 0:
+                for station in stations:  # warms up: the times of the first image would be wrong
+                    list(station.fuse(moved(batch, device)))
+            for one in _measure_batch(bench, condition, stations, moved(batch, device), folder):
+                one.write(rows)
+            calibrated = [line for one in stations for line in one.calibrated] if not number else []
+            yield len(batch["id"]), calibrated
+
+
+class _Station:
+    """One network under one condition, its settings of TTD calibrated on the condition's data."""
+
+    def __init__(
+        self,
+        methods: NetworkMethods,
+        condition: Condition,
+        device: torch.device,
+        precision: Callable[[], AbstractContextManager[Any]],
+    ) -> None:
+        dataset = condition.dataset
+        network = condition.network(methods.network).to(device).eval()
+        self.methods, self.precision = methods, precision
+        self.fuser: Fuser = methods.fuser(dataset.task, network)
+        with precision():
+            self.ttd: dict[str, TTD] = {
+                name: self.fuser.calibrate(dataset, one) for name, one in methods.ttd.items()
+            }
+        self.calibrated = [
+            {
+                "data": dataset.name,
+                "condition": condition.name,
+                "method": name,
+                "temperature": self.ttd[name].temperature,
+                "channel": self.ttd[name].channel,
+            }
+            for name, one in methods.ttd.items()
+            if one.needs_calibration
+        ]
+
+    def fuse(self, batch: dict[str, Any]) -> Iterator[tuple[str, list[Picture]]]:
+        """The pictures of every method, encoded once."""
+        with self.precision():
+            yield from self._fuse(batch, self.fuser.encode(batch))
+
+    def measure(
+        self, batch: dict[str, Any], theorem: bool
+    ) -> Iterator[tuple[str, list[Picture], list[dict[str, list[float | None]]] | None]]:
+        """The same, and perhaps what the theorem of TTD says of them."""
+        with self.precision():
+            encoded = self.fuser.encode(batch)
+            static: list[Picture] = []
+            for method, pictures in self._fuse(batch, encoded):
+                static = static or pictures
+                ttd = self.ttd.get(method)
+                lines = None
+                if theorem and ttd is not None:
+                    loss = self.fuser.dynamic(ttd).pixel_loss
+                    lines = theorem_rows(encoded, loss, batch, static, pictures)
+                yield method, pictures, lines
+
+    def _fuse(self, batch: dict[str, Any], encoded: Encoded) -> Iterator[tuple[str, list[Picture]]]:
+        for method, ttd in zip(self.methods.names, [None, *self.ttd.values()], strict=True):
+            yield method, self.fuser.pictures(batch, encoded, ttd)
+
+
+def _measure_batch(
+    bench: Bench,
+    condition: Condition,
+    stations: list[_Station],
+    batch: dict[str, Any],
+    folder: Path,
+) -> list[_Measured]:
+    dataset = condition.dataset
+    found = [
+        _Measured(Sample(dataset.name, dataset.task, condition.name, name)) for name in batch["id"]
+    ]
+    for k, one in enumerate(found):
+        own = {key: batch[key][k] for key in ("grey", "reference") if key in batch}
+        if not condition.kind:
+            for m, name in enumerate(batch["source_names"][k]):
+                alone = bench.scorer.values(own["grey"][m], own["grey"], own.get("reference"))
+                one.values.append((name + ALONE, alone, None))
+        one.values += [(name, values, None) for name, values in batch["scores"][k]]
+        if bench.pictures:
+            _write_sources(folder, dataset, int(batch["index"][k]), one.sample)
+    for station in stations:
+        turns = _turns(station, batch, bench.repeats - 1)
+        for method, pictures, theorem in station.measure(batch, bench.theorem):
+            for k, (one, picture) in enumerate(zip(found, pictures, strict=True)):
+                truth = batch["reference"][k] if "reference" in batch else None
+                values = bench.scorer.values(picture.grey, batch["grey"][k], truth)
+                taken = [*(turn[method] for turn in turns), picture.milliseconds]
+                one.values.append((method, values, median(taken)))
+                one.rd += [(method, *line) for line in _rd_lines(picture)]
+                if theorem is not None:
+                    one.theorem += [(method, name, cells) for name, cells in theorem[k].items()]
+                if bench.pictures:
+                    _write_picture(folder, one.sample, method, picture)
+    return found
+
+
+def _turns(station: _Station, batch: dict[str, Any], turns: int) -> list[dict[str, float]]:
+    """Milliseconds per image by method, turn by turn."""
+    return [
+        {method: pictures[0].milliseconds for method, pictures in station.fuse(batch)}
+        for _ in range(turns)
+    ]
+
+
+def _rd_lines(picture: Picture) -> list[tuple[str, list[float]]]:
+    if picture.rd is None or picture.losses is None:
+        return []
+    numbers = source_rd(picture.rd.cpu().numpy(), picture.losses.cpu().numpy())
+    return [
+        (name, list(astuple(one))) for name, one in zip(picture.source_names, numbers, strict=True)
+    ]
+
+
+def _write_sources(folder: Path, dataset: FusionDataset, index: int, sample: Sample) -> None:
+    images, _ = dataset.images(index)
+    for name, image in zip(dataset.source_names[index], images, strict=True):
+        write_picture(folder / sample.source(name), to_levels(image))
+
+
+def _write_picture(folder: Path, sample: Sample, method: str, picture: Picture) -> None:
+    write_picture(folder / sample.picture(method), picture.fused)
+    if picture.rd is None or picture.losses is None:
+        return
+    for name, rd in zip(picture.source_names, picture.rd, strict=True):
+        write_rd_map(folder / sample.rd_map(method, name), rd)
+    write_rd_arrays(
+        folder / sample.rd_arrays(method), picture.rd, picture.losses, picture.source_names
+    )
+
+
+def _limit(limit: int | float, batches: int) -> int:
+    """So many batches, or a share of them, at least one."""
+    if isinstance(limit, int):
+        return limit
+    return batches if limit >= 1 else max(1, int(limit * batches))

@@ -1,0 +1,125 @@
+"""A config opened: networks, folders, data and conditions, before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jsonargparse import Namespace
+
+from fusionlab.console import note
+from fusionlab.data.dataset import FolderDataset, FusionDataset, open_data
+from fusionlab.data.fused import FusedFolder, open_fused
+from fusionlab.errors import InputError
+from fusionlab.evaluation.bench import Bench
+from fusionlab.evaluation.conditions import conditions, first_samples
+from fusionlab.evaluation.methods import open_networks
+from fusionlab.evaluation.scoring import Scorer
+from fusionlab.metrics import open_metrics
+from fusionlab.settings import TTD, Conditions, Method, Network
+
+LONGEST_NAME = 255  # bytes, of a file on the file systems in use
+MOST_WITH_PICTURES = 8  # methods whose pictures are written unless the settings say
+
+
+def open_bench(settings: Namespace) -> Bench:
+    """Everything that a config compares, opened and checked.
+
+    Raises:
+        InputError: If something cannot be used.
+    """
+    ttd = ttd_settings(settings)
+    _check_methods(settings, ttd)
+    if settings.methods:
+        given = [Method.parse(one) if isinstance(one, str) else one for one in settings.methods]
+    elif settings.fused and settings.network == Network() and not ttd:
+        given = []  # folders alone
+    else:
+        one = settings.network
+        given = [Method(one.name, one.checkpoint, one.options, one.stretch)]
+    networks = open_networks(given, ttd, settings.data.colour)
+    whole = open_data(settings.data)
+    check_data(whole)
+    datasets = [first_samples(dataset, settings.conditions.limit) for dataset in whole]
+    folders: list[FusedFolder] = []
+    if settings.fused:
+        folders = open_fused(settings.fused, whole[0], settings.allow_unmatched)
+        for line in (line for folder in folders for line in folder.notes()):
+            note(line)
+    metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
+    scorer = Scorer(metrics, any(dataset.has_reference for dataset in datasets))
+    plan = [one for dataset in datasets for one in conditions(settings.conditions, dataset)]
+    bench = Bench(
+        networks,
+        folders,
+        datasets,
+        plan,
+        scorer,
+        settings.data.batch_size,
+        settings.data.workers,
+        settings.conditions.repeats,
+        theorem=settings.theorem,
+        limit=1 if settings.trainer.fast_dev_run else settings.trainer.limit_test_batches,
+    )
+    fused = sum(len(one.names) for one in networks)
+    few = fused <= MOST_WITH_PICTURES and len(plan) == len(datasets)
+    bench.pictures = few if settings.pictures is None else settings.pictures
+    return bench
+
+
+def ttd_settings(settings: Namespace) -> list[TTD]:
+    """The settings of TTD of a config, without lists.
+
+    Raises:
+        InputError: If both ways to give them are used.
+    """
+    if settings.ttd is not None and settings.ttd_settings:
+        raise InputError("ttd and ttd_settings are two answers; give one")
+    given = [settings.ttd] if settings.ttd is not None else settings.ttd_settings
+    return [one for ttd in given for one in ttd.combinations()]
+
+
+def check_data(datasets: Sequence[FusionDataset]) -> None:
+    """Find unusable files before anything is computed; say what was found and what ignored.
+
+    Raises:
+        InputError: Naming the first of them.
+    """
+    for dataset in datasets:
+        for name, sources in zip(dataset.ids, dataset.source_names, strict=True):
+            if len(f".{name}-{max(sources, key=len)}.png.partial".encode()) > LONGEST_NAME:
+                raise InputError(f"{name} in {dataset.name} is too long a name; shorten it")
+        if isinstance(dataset, FolderDataset):
+            dataset.check_files()
+            note(dataset.found())
+
+
+def _check_methods(settings: Namespace, ttd: Sequence[TTD]) -> None:
+    """Refuse settings that would not be read.
+
+    Raises:
+        InputError: Naming the first.
+    """
+    if settings.methods and settings.network != Network():
+        raise InputError("network and methods are two answers; give methods alone")
+    if settings.allow_unmatched and not settings.fused:
+        raise InputError("allow_unmatched is for scoring; set fused too, or leave it out")
+    if settings.fused is None:
+        return
+    if not settings.fused:
+        raise InputError("fused names no folder; give some, or leave it out")
+    if settings.data.root is None and settings.data.task is None:
+        raise InputError("--fused needs data.root, the folder of what was fused")
+    if settings.methods or settings.network != Network():
+        return
+    unread = {
+        "ttd": bool(ttd),
+        "data.colour": settings.data.colour != "auto",
+        "conditions": settings.conditions != Conditions(),
+        "theorem": settings.theorem,
+    }
+    for name, given in unread.items():
+        if given:
+            raise InputError(
+                f"--fused alone scores pictures that are there and ignores {name}; unset it, or "
+                "set methods too"
+            )

@@ -1,1 +1,0 @@
-"""What train.py and evaluate.py run once their arguments are understood."""

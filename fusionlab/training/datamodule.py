@@ -1,0 +1,116 @@
+"""Loaders for training, validation, test and prediction, each process with its own share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import lightning as L
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from fusionlab.data.batches import EpochSampler, SameShapeBatches, evaluation_loader
+from fusionlab.data.crops import ENDLESS
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.errors import InputError
+from fusionlab.settings import Data, Training
+
+BATCHES_OF_ENDLESS = 200  # between validations, unless the settings say
+
+
+class FusionData(L.LightningDataModule):
+    """Data sets to evaluate on and, for a training, what to learn from.
+
+    Args:
+        datasets: Data sets; the first one serves for validation, all for test and prediction.
+        settings: The ``data`` group of the config.
+        learns_from: What to learn from.
+        training: The ``training`` group of the config.
+        seed: Of the order in which items to learn from come.
+    """
+
+    def __init__(
+        self,
+        datasets: Sequence[Dataset],
+        settings: Data | None = None,
+        learns_from: Dataset | None = None,
+        training: Training | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.datasets, self.settings = list(datasets), settings or Data()
+        self.learns_from, self.training, self.seed = learns_from, training or Training(), seed
+
+    def train_dataloader(self) -> DataLoader:
+        """New items in every epoch."""
+        if self.learns_from is None:
+            raise InputError("FusionData was given nothing to learn from; set learns_from")
+        return training_loader(self.learns_from, self.training, self.seed, *self._place())
+
+    def val_dataloader(self) -> DataLoader:
+        """The first data set."""
+        return self._loader(self.datasets[0])
+
+    def test_dataloader(self) -> list[DataLoader]:
+        """Every data set."""
+        return [self._loader(dataset) for dataset in self.datasets]
+
+    def predict_dataloader(self) -> list[DataLoader]:
+        """The same."""
+        return self.test_dataloader()
+
+    def check_share(self, processes: int) -> None:
+        """Lightning cannot give a process nothing at all to validate on.
+
+        Raises:
+            InputError: If there are fewer batches than processes.
+        """
+        dataset, batches = self.datasets[0], 0
+        if isinstance(dataset, FusionDataset):
+            batches = len(SameShapeBatches(dataset, self.settings.batch_size))
+        else:
+            batches = len(dataset)  # type: ignore[arg-type]  # Dataset does not promise a length
+        if batches < processes:
+            raise InputError(
+                f"the data to validate on have {batches} batches for {processes} processes; lower "
+                "trainer.devices"
+            )
+
+    def _loader(self, dataset: Dataset) -> DataLoader:
+        """Every item once, over all processes together."""
+        rank, world_size = self._place()
+        if isinstance(dataset, FusionDataset):
+            settings = self.settings
+            return evaluation_loader(
+                dataset, settings.batch_size, settings.workers, rank, world_size
+            )
+        count = len(dataset)  # type: ignore[arg-type]  # as above
+        share = Subset(dataset, range(rank, count, world_size))
+        return DataLoader(share, self.training.batch_size, num_workers=self.training.workers)
+
+    def _place(self) -> tuple[int, int]:
+        trainer = self.trainer
+        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+
+
+def training_loader(
+    data: Dataset, settings: Training, seed: int, rank: int = 0, world_size: int = 1
+) -> DataLoader:
+    """Batches of one epoch for one process, always whole ones.
+
+    An epoch is one pass without the last, incomplete batch, at least one batch; or as many batches
+    as the settings say.
+    """
+    count = len(data)  # type: ignore[arg-type]  # Dataset does not promise a length
+    size = None if count >= ENDLESS else count
+    batches = settings.batches_per_epoch
+    if batches is None and size is None:
+        batches = BATCHES_OF_ENDLESS
+    elif batches is None:
+        batches = max(1, count // (settings.batch_size * world_size))
+    sampler = EpochSampler(batches * settings.batch_size, size, seed, rank, world_size)
+    return DataLoader(
+        data,
+        batch_size=settings.batch_size,
+        sampler=sampler,
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+    )

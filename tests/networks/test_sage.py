@@ -1,0 +1,65 @@
+"""SAGE's student against its authors' modules and picture."""
+
+import pytest
+import torch
+
+from fusionlab.errors import InputError
+from fusionlab.fusing import Fuser
+from fusionlab.networks import create_network
+from fusionlab.networks.sage import SAGE
+from tests.networks import references
+
+
+@pytest.fixture(scope="module")
+def published(shared) -> SAGE:
+    return create_network("sage", shared / "weights" / "sage" / "checkpoints.pt")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["tno01", "odd"])
+def test_results_of_the_authors_modules(name, published, shared):
+    expected = references.read(shared / "reference" / "networks" / f"sage_{name}.npz")
+    ours = references.computed(published, expected["sources"], "proportional")
+    references.assert_equal(ours, expected, 1e-5)
+
+
+def test_the_authors_picture(published, shared):
+    """A cut of a larger one: what lies outside of it reaches 24 pixels into it."""
+    folder = shared / "reference" / "sage_published"
+    pair = {key: folder / f"00000_{key}.png" for key in ("vi", "ir")}
+    picture = Fuser(published, "vif")(pair)
+    difference = (picture.fused.int() - references.levels(folder / "00000_fused.png")).abs()
+    print(difference[..., 24:-24, 24:-24].max(), (difference[..., 24:-24, 24:-24]>0).float().mean())
+    assert difference[..., 24:-24, 24:-24].max() <= 1
+
+
+def test_the_file_is_known_and_must_be_whole(shared, tmp_path, capsys):
+    path = shared / "weights" / "sage" / "checkpoints.pt"
+    assert create_network("sage", path).checkpoint["sha256"].startswith("ecfde477")
+    assert capsys.readouterr().err == ""
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    state["module6.0.bias"] = state.pop("module5.0.bias")
+    torch.save(state, tmp_path / "other.pt")
+    text = r"missing: module5\.0\.bias; surplus: module6\.0\.bias"
+    with pytest.raises(InputError, match=text):
+        create_network("sage", tmp_path / "other.pt")
+
+
+def test_its_size_is_the_authors():
+    assert sum(p.numel() for p in SAGE().parameters()) == 135_617
+
+
+@torch.no_grad()
+def test_a_component_is_the_network_with_its_source_on_both_inputs(lively):
+    network = lively("sage")
+    sources = torch.rand(2, 2, 1, 9, 12)
+    components = network.components(network.encode(sources), sources)
+    for m in range(2):
+        alone = network(sources[:, [m, m]])
+        torch.testing.assert_close(components[:, m], alone, rtol=0, atol=1e-6)
+
+
+@torch.no_grad()
+def test_maps_have_the_sizes_of_the_three_scales(lively):
+    sizes = [tuple(x.shape[1:]) for x in lively("sage").scales(torch.rand(1, 2, 13, 18))]
+    assert sizes == [(32, 13, 18), (32, 6, 9), (32, 3, 4), (32, 6, 9), (32, 13, 18)]
