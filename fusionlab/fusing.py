@@ -215,6 +215,8 @@ class Fuser:
             (B, 3, H, W) uint8.
         """
         output = output.float()
+        if self.network.output_range is not None:
+            output = output.clamp(*self.network.output_range)
         if self.stretch and not self.network.stretches_colour:
             output = stretched(output)
         fused = output.clamp(0, 1) if output.shape[1] == 3 else output
@@ -318,7 +320,8 @@ def settle_colour(network: FusionNetwork, task: str, colour: str = "auto") -> st
     settled = ("rgb" if task in network.rgb_tasks else "luma") if colour == "auto" else colour
     if settled not in ("luma", "rgb"):
         raise InputError(f"colour must be auto, luma or rgb, got {colour!r}")
-    if {"luma": 1, "rgb": 3}[settled] not in network.channels:
+    given = 3 if settled == "rgb" or network.repeats_luma else 1
+    if given not in network.channels:
         takes = " or ".join(map(str, network.channels))
         raise InputError(f"colour is {settled}, but the network takes {takes} channels")
     return settled

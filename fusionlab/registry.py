@@ -113,8 +113,12 @@ NETWORKS = Registry(
     {
         "average": "fusionlab.networks.pixelwise:Average",
         "cddfuse": "fusionlab.networks.cddfuse:CDDFuse",
+        "curvemef": "fusionlab.networks.curvemef:CurveMEF",
+        "defusion": "fusionlab.networks.defusion:DeFusion",
         "densefuse": "fusionlab.networks.densefuse:DenseFuse",
         "exposure_fusion": "fusionlab.networks.exposure_fusion:ExposureFusion",
+        "gifnet": "fusionlab.networks.gifnet:GIFNet",
+        "ffmef": "fusionlab.networks.ffmef:FFMEF",
         "guided_filter": "fusionlab.networks.guided_filter:GuidedFilter",
         "ifcnn": "fusionlab.networks.ifcnn:IFCNN",
         "laplacian": "fusionlab.networks.laplacian:LaplacianPyramid",
@@ -122,6 +126,8 @@ NETWORKS = Registry(
         "piafusion": "fusionlab.networks.piafusion:PIAFusion",
         "sage": "fusionlab.networks.sage:SAGE",
         "seafusion": "fusionlab.networks.seafusion:SeAFusion",
+        "ship": "fusionlab.networks.ship:SHIP",
+        "stackmff": "fusionlab.networks.stackmff:StackMFF",
         "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
     },
 )
@@ -132,9 +138,12 @@ OBJECTIVES = Registry(
     {
         "cddfuse": "fusionlab.losses.cddfuse:CDDFuseObjective",
         "densefuse": "fusionlab.losses.densefuse:DenseFuseObjective",
+        "ffmef": "fusionlab.losses.ffmef:FFMEFObjective",
         "ifcnn": "fusionlab.losses.ifcnn:IFCNNObjective",
         "illumination": "fusionlab.losses.illumination:IlluminationObjective",
         "piafusion": "fusionlab.losses.piafusion:PIAFusionObjective",
+        "seafusion": "fusionlab.losses.seafusion:SeAFusionObjective",
+        "ship": "fusionlab.losses.ship:SHIPObjective",
     },
 )
 

@@ -18,7 +18,7 @@ from fusionlab.settings import TTD, Conditions, Method
 
 ONLY_HERE = (
     *("title", "methods", "ttd_settings", "conditions", "fused", "allow_unmatched"),
-    *("report", "theorem", "pictures"),
+    *("report", "theorem", "pictures", "baselines"),
 )
 
 
@@ -35,6 +35,15 @@ def parser() -> Parser:
         help="Networks to compare, in place of --network: NETWORK, NETWORK@CHECKPOINT or "
         "NAME=NETWORK@CHECKPOINT, several words or a list; in a list also mappings of network, "
         "checkpoint, options, stretch, name, colour.",
+    )
+    made.add_argument(
+        "--baselines",
+        type=Optional[bool],  # noqa: UP045 (as above)
+        default=None,
+        nargs="?",
+        const=True,
+        help="Show one or two classical methods beside the network. Default: where one network is "
+        "evaluated, without conditions.",
     )
     add_groups(made)
     made.add_argument(
@@ -78,7 +87,16 @@ def parser() -> Parser:
     )
     data = ("root", "name", "split", "task", "layout", "sources", "reference")
     made.fixed = [
-        *("methods", "network", "fused", "allow_unmatched", "theorem", "pictures", "conditions"),
+        *(
+            "methods",
+            "baselines",
+            "network",
+            "fused",
+            "allow_unmatched",
+            "theorem",
+            "pictures",
+            "conditions",
+        ),
         *("ttd", "ttd_settings", "metrics", "data.colour", "data.batch_size", "seed"),
         *(f"data.{key}" for key in data),
     ]

@@ -89,3 +89,7 @@ def with_bare_ttd(argv: Sequence[str]) -> list[str]:
         "--ttd={}" if word == "--ttd" and not behind.startswith("{") else word
         for word, behind in pairs
     ]
+
+
+if __name__ == "__main__":
+    main()

@@ -81,7 +81,7 @@ def open_fused(
         InputError: If a folder is missing, has images missing or surplus, two images of one name,
             an unreadable one, or one of another size than its sources.
     """
-    names = _method_names([Path(folder) for folder in folders])
+    names = method_names([Path(folder) for folder in folders])
     opened = [
         _open(Path(folder), name, dataset) for folder, name in zip(folders, names, strict=True)
     ]
@@ -98,7 +98,7 @@ def open_fused(
     return opened
 
 
-def _method_names(folders: list[Path]) -> list[str]:
+def method_names(folders: list[Path]) -> list[str]:
     """The folders' names; with those of their parents where they are equal (method/TNO)."""
     names = [folder.name or folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):

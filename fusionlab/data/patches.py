@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from fusionlab.data.colour import to_luma, to_rgb
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.image_cache import ImageCache
+from fusionlab.data.layouts.names import places_of
 from fusionlab.errors import InputError
 
 
@@ -40,6 +41,8 @@ class PairPatches(Dataset[dict[str, Any]]):
         stride: Pixels from one patch to the next.
         least_contrast: Patches in which some source has less :func:`contrast` are left out.
         limit: Number of samples to use, from the first; None for all.
+        order: Names of the sources in the order of a network, see
+            :func:`~fusionlab.data.layouts.names.places_of`; empty for that of the data.
 
     Raises:
         InputError: If no patch is left.
@@ -52,8 +55,10 @@ class PairPatches(Dataset[dict[str, Any]]):
         stride: int,
         least_contrast: float = 0.0,
         limit: int | None = None,
+        order: Sequence[str] = (),
     ) -> None:
         self.side = side
+        self.orders = [places_of(order, names) for names in dataset.source_names]
         sizes = dataset.sizes[:limit]
         self.places = [
             (index, top, left)
@@ -74,7 +79,9 @@ class PairPatches(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """``sources`` (M, 1, S, S), luma, ``rgb`` (M, 3, S, S), both in [0, 1], and ``index``."""
-        patches = self.images.cut(*self.places[index], self.side)
+        place = self.places[index]
+        own = self.images.cut(*place, self.side)
+        patches = [own[k] for k in self.orders[place[0]]]
         return {
             "index": index,
             "sources": torch.stack([to_luma(patch) for patch in patches]),

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from fusionlab.data.dataset import FusionDataset, open_data
-from fusionlab.data.fused import FusedFolder, open_fused
+from fusionlab.data.fused import FusedFolder, method_names, open_fused
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
 from fusionlab.evaluation.measure import measure
@@ -97,7 +97,8 @@ def score(
         InputError: If a picture is missing or surplus, or has another size than its sources.
     """
     paths = [folders] if isinstance(folders, str | Path) else list(folders)
-    return evaluate({Path(one).name: Path(one) for one in paths}, data, metrics=metrics)
+    named = dict(zip(method_names([Path(one) for one in paths]), map(Path, paths), strict=True))
+    return evaluate(named, data, metrics=metrics)
 
 
 def _given_data(

@@ -58,8 +58,9 @@ class Bench:
 
     def methods_of(self, condition: Condition, index: int) -> list[str]:
         """The methods that measure a sample under a condition, in the order of their rows."""
-        fused = [name for one in self.networks for name in one.names]
         dataset = condition.dataset
+        networks = [one for one in self.networks if one.is_for(dataset.task)]
+        fused = [name for one in networks for name in one.names]
         folders = [one.name for one in self.folders if original_index(dataset, index) in one.paths]
         if condition.kind:
             return [*folders, *fused]
@@ -81,7 +82,8 @@ class Bench:
 
     def _is_complete(self, sample: Sample, condition: Condition, index: int) -> bool:
         count = len(condition.dataset.source_names[index])
-        dynamic = [name for one in self.networks for name in one.ttd]
+        task = condition.dataset.task
+        dynamic = [name for one in self.networks if one.is_for(task) for name in one.ttd]
         needed = [sample.rd, *([sample.theorem] if self.theorem else [])]
         return all(name in sample.values for name in self.methods_of(condition, index)) and all(
             len(maps.get(name, {})) == count for maps in needed for name in dynamic
@@ -97,7 +99,7 @@ class Bench:
         if self.pictures and len(set(tasks)) < len(tasks):
             raise InputError("two data sets have one task; evaluate them one after the other")
         for dataset in self.datasets:
-            for one in self.networks:
+            for one in (one for one in self.networks if one.is_for(dataset.task)):
                 check_samples(one.network, dataset)
             for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
                 self.scorer.fusion.check_image(f"{name} in {dataset.name}", height, width)

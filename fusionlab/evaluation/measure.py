@@ -145,7 +145,8 @@ def measure(
             num_workers=bench.workers,
             collate_fn=collate,
         )
-        stations = [_Station(one, condition, device, precision) for one in bench.networks]
+        networks = [one for one in bench.networks if one.is_for(dataset.task)]
+        stations = [_Station(one, condition, device, precision) for one in networks]
         for number, batch in enumerate(loader):
             if number == 0:
                 for station in stations:  # warms up: the times of the first image would be wrong

@@ -19,6 +19,12 @@ from fusionlab.settings import TTD
 from fusionlab.settings import Method as MethodSettings
 from fusionlab.settings.ttd import label, varied
 
+BASELINES = {
+    "vif": ("average", "laplacian"),
+    "mif": ("average", "laplacian"),
+    "mef": ("average", "exposure_fusion"),
+    "mff": ("laplacian", "guided_filter"),
+}
 RESERVED = ("sources", "rd")  # folders beside those of the methods
 
 
@@ -32,6 +38,7 @@ class NetworkMethods:
         ttd: Settings of TTD, without lists, by the name of the method.
         colour: ``auto``, ``luma`` or ``rgb``.
         stretch: Whether its pictures are stretched; None as its authors do.
+        tasks: The tasks on which it is evaluated; None for all.
     """
 
     name: str
@@ -39,11 +46,16 @@ class NetworkMethods:
     ttd: dict[str, TTD] = field(default_factory=dict)
     colour: str = "auto"
     stretch: bool | None = None
+    tasks: tuple[str, ...] | None = None
 
     @property
     def names(self) -> list[str]:
         """The methods, the static network first."""
         return [self.name, *self.ttd]
+
+    def is_for(self, task: str) -> bool:
+        """Whether it is evaluated on a task."""
+        return self.tasks is None or task in self.tasks
 
     def fuser(self, task: str, network: FusionNetwork | None = None) -> Fuser:
         """What fuses the samples of a task, perhaps with another copy of the network."""
@@ -55,6 +67,7 @@ class NetworkMethods:
         Raises:
             InputError: If the network does not take the colour, or a setting of TTD does not fit.
         """
+        tasks = [task for task in tasks if self.is_for(task)]
         fuser = self.fuser(tasks[0])
         for ttd in self.ttd.values():
             fuser.dynamic(ttd)
@@ -111,6 +124,17 @@ def open_networks(
         network_methods(name, network, settings, one.colour or colour, one.stretch)
         for name, network, one in zip(names, networks, given, strict=True)
     ]
+
+
+def baselines(tasks: Sequence[str], colour: str = "auto") -> list[NetworkMethods]:
+    """The classical methods that a user of these tasks would try first, without TTD."""
+    names = dict.fromkeys(name for task in tasks for name in BASELINES[task])
+    found = []
+    for name in names:
+        network = create_network(name)
+        its_tasks = tuple(task for task in tasks if name in BASELINES[task])
+        found.append(NetworkMethods(title(network), network, colour=colour, tasks=its_tasks))
+    return found
 
 
 def title(network: FusionNetwork) -> str:

@@ -12,7 +12,7 @@ from fusionlab.data.fused import FusedFolder, open_fused
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions, first_samples
-from fusionlab.evaluation.methods import open_networks
+from fusionlab.evaluation.methods import baselines, open_networks
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.metrics import open_metrics
 from fusionlab.settings import TTD, Conditions, Method, Network
@@ -40,6 +40,9 @@ def open_bench(settings: Namespace) -> Bench:
     whole = open_data(settings.data)
     check_data(whole)
     datasets = [first_samples(dataset, settings.conditions.limit) for dataset in whole]
+    if _wants_baselines(settings, ttd):
+        tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
+        networks = [*baselines(tasks, settings.data.colour), *networks]
     folders: list[FusedFolder] = []
     if settings.fused:
         folders = open_fused(settings.fused, whole[0], settings.allow_unmatched)
@@ -64,6 +67,14 @@ def open_bench(settings: Namespace) -> Bench:
     few = fused <= MOST_WITH_PICTURES and len(plan) == len(datasets)
     bench.pictures = few if settings.pictures is None else settings.pictures
     return bench
+
+
+def _wants_baselines(settings: Namespace, ttd: Sequence[TTD]) -> bool:
+    """Unless the config says: where one network is evaluated as it is."""
+    if settings.baselines is not None:
+        return settings.baselines
+    varied = settings.conditions != Conditions(limit=settings.conditions.limit)
+    return not (settings.methods or settings.fused or varied or len(ttd) > 1)
 
 
 def ttd_settings(settings: Namespace) -> list[TTD]:

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Kind, Objective, ParameterGroup, Reconstruction, Step
-from fusionlab.losses.sobel import sobel_magnitude
+from fusionlab.losses.sobel import edge_loss
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.cddfuse import CDDFuse
 
@@ -134,10 +134,9 @@ def reconstruction_terms(images: Tensor, sources: Tensor) -> dict[str, Tensor]:
 
 def fusion_terms(fused: Tensor, sources: Tensor) -> dict[str, Tensor]:
     """Phase two, of (B, 1, H, W) and (B, 2, 1, H, W): the brighter source, the stronger edge."""
-    edges = sobel_magnitude(sources.flatten(0, 1)).unflatten(0, sources.shape[:2])
     return {
         "intensity": F.l1_loss(fused, sources.amax(1)),
-        "gradient": 10 * F.l1_loss(sobel_magnitude(fused), edges.amax(1)),
+        "gradient": 10 * edge_loss(fused, sources),
     }
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Kind, Objective, Step
-from fusionlab.losses.sobel import sobel_magnitude
+from fusionlab.losses.sobel import edge_loss
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.networks.downloads import download, is_address
@@ -65,13 +65,12 @@ class PIAFusionObjective(Objective):
         with torch.no_grad():
             w_vi = visible_weight(self.classifier(batch["rgb"][:, 0]).to(visible.dtype))
         w_ir = 1 - w_vi
-        edges = torch.maximum(sobel_magnitude(infrared), sobel_magnitude(visible))
         illumination = F.l1_loss(w_ir * fused, w_ir * infrared)
         illumination = illumination + F.l1_loss(w_vi * fused, w_vi * visible)
         return {
             "illumination": 3 * illumination,
             "intensity": 7 * F.l1_loss(fused, torch.maximum(visible, infrared)),
-            "gradient": 50 * F.l1_loss(sobel_magnitude(fused), edges),
+            "gradient": 50 * edge_loss(fused, batch["sources"]),
         }
 
 

@@ -1,4 +1,4 @@
-"""The gradient magnitude of the losses of CDDFuse and PIAFusion."""
+"""The gradients in the losses of CDDFuse, PIAFusion, SeAFusion and SHIP."""
 
 from __future__ import annotations
 
@@ -24,3 +24,17 @@ def sobel_magnitude(images: Tensor) -> Tensor:
     x = down[..., 2:] - down[..., :-2]
     y = across[..., 2:, :] - across[..., :-2, :]
     return x.abs() + y.abs()
+
+
+def edge_loss(fused: Tensor, sources: Tensor) -> Tensor:
+    """Mean distance of the fused image's gradients from the strongest of the sources at each pixel.
+
+    Args:
+        fused: (B, 1, H, W) in [0, 1].
+        sources: (B, M, 1, H, W) in [0, 1].
+
+    Returns:
+        A scalar, ≥ 0.
+    """
+    edges = sobel_magnitude(sources.flatten(0, 1)).unflatten(0, sources.shape[:2])
+    return F.l1_loss(sobel_magnitude(fused), edges.amax(1))

@@ -90,7 +90,7 @@ class _Root(torch.autograd.Function):
         return roots
 
     @staticmethod
-    def backward(context: Any, slopes: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(context: Any, slopes: Tensor) -> Tensor:
         """1 / (2 √x), and 0 at 0."""
         (roots,) = context.saved_tensors
         zero = roots == 0

@@ -39,6 +39,9 @@ class FusionNetwork(nn.Module):
     stretches_colour: ClassVar[bool] = False
     """That stretch follows after the colour is put back, one range for all three channels."""
 
+    output_range: ClassVar[tuple[float, float] | None] = None
+    """Its authors clamp the network's output to this before they put the colour back."""
+
     minimum_size: ClassVar[int] = 1
     """Least height and width of its sources, pixels."""
 
@@ -226,24 +229,31 @@ class Kept:
     """A part of the features that TTD neither scales nor differentiates: of no single source.
 
     Args:
-        value: Whatever the network wants to find again.
+        value: A tensor, or a structure of tensors as features are.
     """
 
     value: Any
 
 
-def map_features(function: Callable[[Tensor], Tensor], features: Any) -> Any:
+def map_features(
+    function: Callable[[Tensor], Tensor],
+    features: Any,
+    kept: Callable[[Tensor], Tensor] | None = None,
+) -> Any:
     """The same structure of features, with a function applied to every tensor in it.
 
-    What is :class:`Kept` is passed on.
+    Args:
+        function: The function.
+        features: The features.
+        kept: What is applied to the tensors that are :class:`Kept`; None passes them on.
     """
     if isinstance(features, Tensor):
         return function(features)
     if isinstance(features, Kept):
-        return features
+        return Kept(map_features(kept, features.value)) if kept else features
     if isinstance(features, dict):
-        return {name: map_features(function, part) for name, part in features.items()}
-    parts = (map_features(function, part) for part in features)
+        return {name: map_features(function, part, kept) for name, part in features.items()}
+    parts = (map_features(function, part, kept) for part in features)
     return type(features)(*parts) if hasattr(features, "_fields") else type(features)(parts)
 
 

@@ -44,7 +44,7 @@ class GuidedFilter(FusionNetwork):
     channels: tuple[int, ...] = (1, 3)
     rgb_tasks: frozenset[str] = frozenset({"mef", "mff"})
     trainable: ClassVar[bool] = False
-    bytes_per_pixel: ClassVar[int] = 300
+    bytes_per_pixel: ClassVar[int] = 270
     paper: ClassVar[str] = "Li et al., TIP 2013"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")
     licence: ClassVar[str] = "none needed"

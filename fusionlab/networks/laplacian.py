@@ -40,7 +40,7 @@ class LaplacianPyramid(FusionNetwork):
     channels: tuple[int, ...] = (1, 3)
     max_rule: bool = True
     trainable: ClassVar[bool] = False
-    bytes_per_pixel: ClassVar[int] = 80
+    bytes_per_pixel: ClassVar[int] = 45
     paper: ClassVar[str] = "Burt and Adelson, IEEE Trans. Communications 1983"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")
     licence: ClassVar[str] = "none needed"

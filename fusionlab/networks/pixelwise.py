@@ -22,7 +22,7 @@ class Pixelwise(FusionNetwork):
 
     channels: tuple[int, ...] = (1, 3)
     trainable: ClassVar[bool] = False
-    bytes_per_pixel: ClassVar[int] = 40
+    bytes_per_pixel: ClassVar[int] = 16
     licence: ClassVar[str] = "none needed"
 
     def encode(self, sources: Tensor) -> Tensor:

@@ -92,9 +92,11 @@ class SeAFusion(FusionNetwork):
     """
 
     source_count: ClassVar[int | None] = 2
+    source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}
     min_max_stretch: ClassVar[bool] = True
     stretches_colour: ClassVar[bool] = True
     bytes_per_pixel: ClassVar[int] = 1600
+    objective: ClassVar[str] = "seafusion"
     paper: ClassVar[str] = "Tang et al., Information Fusion 2022"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)
     licence: ClassVar[str] = "MIT"

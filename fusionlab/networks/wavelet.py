@@ -39,7 +39,7 @@ class DualTreeWavelet(FusionNetwork):
     channels: tuple[int, ...] = (1, 3)
     max_rule: bool = True
     trainable: ClassVar[bool] = False
-    bytes_per_pixel: ClassVar[int] = 300
+    bytes_per_pixel: ClassVar[int] = 200
     paper: ClassVar[str] = "Lewis et al., Information Fusion 2007"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mff")
     licence: ClassVar[str] = "torchwavelets: Apache-2.0; its filters: research use"
@@ -49,7 +49,7 @@ class DualTreeWavelet(FusionNetwork):
         if type(levels) is not int or levels < 1:
             raise InputError(f"wavelet: levels must be a number from 1, got {levels!r}")
         self.levels = levels
-        self._transform = _torchwavelets()
+        _torchwavelets()  # refuses now, not when it fuses
 
     def encode(self, sources: Tensor) -> tuple[Tensor, ...]:
         """(B, M, C, H, W) to levels of (B, M, C·6·2, h, w), the finest first, and the base.
@@ -58,7 +58,7 @@ class DualTreeWavelet(FusionNetwork):
         (B, M, C, h, w), has twice the height and width of the last level.
         """
         with _outside_inference_mode():
-            base, found = self._transform.dtcwt2d(sources.flatten(0, 1), *FILTERS, self.levels)
+            base, found = _torchwavelets().dtcwt2d(sources.flatten(0, 1), *FILTERS, self.levels)
         details = (torch.view_as_real(one).movedim(-1, 3).flatten(1, 3) for one in found)
         return tuple(level.unflatten(0, sources.shape[:2]) for level in (*details, base))
 
@@ -76,7 +76,7 @@ class DualTreeWavelet(FusionNetwork):
         parts = (_by_orientation(detail).movedim(3, -1).contiguous() for detail in details)
         with _outside_inference_mode():
             levels = [torch.view_as_complex(part) for part in parts]
-            image = self._transform.idtcwt2d((base, levels), *FILTERS)
+            image = _torchwavelets().idtcwt2d((base, levels), *FILTERS)
         return image[..., : sources.shape[3], : sources.shape[4]]
 
 

@@ -120,7 +120,8 @@ class Training:
     """How a network is trained.
 
     Args:
-        objective: Name of what is minimised. Default: the network's own; illumination trains the classifier that the objective of piafusion needs.
+        objective: Name of what is minimised. Default: the network's own; illumination trains the
+            classifier that the objective of piafusion needs.
         root: Folder to learn from. ifcnn, densefuse: photographs, searched with its subfolders;
             cddfuse, piafusion: pairs, laid out as data.root; illumination: day/ and night/, or
             visible images named as in MSRS. Default: what the package carries.

@@ -172,8 +172,8 @@ class TTD:
             at_least("ttd.temperature", self.temperature, 0)
         is_number = type(self.channel) is int and self.channel >= 0
         if self.channel not in ("mean", "auto") and not is_number:
-            got = self.channel
-            raise InputError(f"ttd.channel must be mean, auto or a number from 0, got {got!r}")
+            wrong = repr(self.channel)
+            raise InputError(f"ttd.channel must be mean, auto or a number from 0, got {wrong}")
         if self.channel != "mean" and self.basis == "loss":
             raise InputError("ttd.channel is of gradients: set ttd.basis to gradient")
 

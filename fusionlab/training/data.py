@@ -67,7 +67,7 @@ def _open_kind(
     """Patches of pairs, photographs, or crops made from them."""
     training = settings.training
     if objective.learns_from == "pairs":
-        return _open_pairs(objective, settings, task)
+        return _open_pairs(objective, network, settings, task)
     for name in ("stride", "contrast"):
         if getattr(training, name):
             raise InputError(
@@ -81,7 +81,9 @@ def _open_kind(
     return MultiFocusCrops(photographs, training.crop_size, seed=settings.seed)
 
 
-def _open_pairs(objective: Objective, settings: Namespace, task: str) -> PairPatches:
+def _open_pairs(
+    objective: Objective, network: FusionNetwork, settings: Namespace, task: str
+) -> PairPatches:
     training = settings.training
     data = Data(task=task)  # type: ignore[arg-type]  # a data set has one of the four
     if training.root is not None:
@@ -105,6 +107,7 @@ def _open_pairs(objective: Objective, settings: Namespace, task: str) -> PairPat
         training.stride or training.crop_size,
         training.contrast,
         training.limit,
+        network.source_order.get(task, ()),
     )
     found = dataset.found() if isinstance(dataset, FolderDataset) else dataset.name
     note(f"learns from {len(patches)} patches of {found}")

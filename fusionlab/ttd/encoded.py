@@ -44,8 +44,8 @@ class Encoded:
     ) -> None:
         network.check_sources(sources)
         self.network, self.sources, self.task = network, sources, task
-        self._order = order
         with torch.inference_mode(False):  # gradients go past it, see feature_gradients
+            self._order = None if order is None else order.clone()
             self._padded = self._ordered(network.pad(sources)).clone()
         self._steps = Steps(sources.device)
         self._gradients: tuple[Any, FeatureGradients | None] = (None, None)

@@ -55,7 +55,9 @@ def feature_gradients(
     """
     with torch.inference_mode(False), torch.enable_grad():
         sources = sources.detach().clone()  # an inference tensor cannot be kept for the way back
-        copies = map_features(lambda x: x.detach().clone().requires_grad_(), features)
+        copies = map_features(
+            lambda x: x.detach().clone().requires_grad_(), features, lambda x: x.detach().clone()
+        )
         branches = feature_tensors(copies)
         images = make(copies)
         if compare == "components":

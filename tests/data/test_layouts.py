@@ -1,6 +1,7 @@
 import pytest
 
 from fusionlab.data.layouts import KNOWN_SOURCES, find_samples, task_of
+from fusionlab.data.layouts.names import places_of
 from fusionlab.errors import InputError
 
 
@@ -539,3 +540,19 @@ def test_every_source_of_a_real_pair_shows_its_name(shared):
     assert [path.stem for path in windows.sources.values()] == [
         f"window{k}" for k in (1, 2, 3, 5, 6)
     ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "places"),
+    [
+        (("ir", "vi"), ("Visible", "Infrared"), [1, 0]),
+        (("ir", "vi"), ("thermal", "rgb"), [0, 1]),
+        (("over", "under"), ("ue", "oe"), [1, 0]),
+        (("over", "under"), ("under", "middle", "over"), [0, 1, 2]),  # others than it wants
+        (("over", "under"), ("a", "b"), [0, 1]),
+        (("ir", "vi"), ("vi", "vis"), [0, 1]),
+        (("far", "near"), ("near", "far"), [1, 0]),  # a name without synonyms
+    ],
+)
+def test_places_of_the_sources_that_a_network_wants(wanted, names, places):
+    assert places_of(wanted, names) == places

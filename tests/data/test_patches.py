@@ -76,3 +76,12 @@ def test_photographs_are_resized_by_their_nearest_pixels(channels):
     assert colours.shape == (1, channels, 4, 4)
     if channels == 3:
         assert torch.equal(colours[0], photographs[0][:, ::2, ::3])
+
+
+def test_patches_come_in_the_order_of_a_network():
+    plain = PairPatches(SceneDataset("vif"), side=32, stride=200)
+    turned = PairPatches(SceneDataset("vif"), side=32, stride=200, order=("ir", "vi"))
+    assert SceneDataset("vif").source_names[0] == ("vi", "ir")
+    for one, other in zip(plain, turned, strict=True):
+        assert torch.equal(one["sources"].flip(0), other["sources"])
+        assert torch.equal(one["rgb"].flip(0), other["rgb"])

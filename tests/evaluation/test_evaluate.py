@@ -317,6 +317,7 @@ def test_a_network_for_two_sources_refuses_three(tmp_path, refused):
     assert "piafusion takes exactly 2 sources" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "file"), [("gray", "vif/TNO"), ("rgb", "mif/MRI_PET")])
 def test_densefuse_runs_as_published(name, file, shared, run_evaluate):
     weights = shared / "weights" / "densefuse" / f"densefuse_{name}.model"
@@ -375,6 +376,7 @@ def test_a_broken_network_stops_with_the_name_of_the_image(pairs, tmp_path, caps
     assert "01" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "kind"), [("vif/IFCNN_IV", "IV"), ("mif/IFCNN_MD", "MD")])
 def test_the_authors_published_results_are_reproduced(data, kind, shared, run_evaluate):
     weights = shared / "weights" / "ifcnn" / "IFCNN-MAX.pth"

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 
-from fusionlab.losses.sobel import sobel_magnitude
+from fusionlab.losses.sobel import edge_loss, sobel_magnitude
 
 
 def test_a_ramp_by_hand():
@@ -28,3 +28,10 @@ def test_a_batch_against_correlation_with_the_kernels():
         for image in images[:, 0].numpy()
     ]
     assert sobel_magnitude(images)[:, 0].numpy() == pytest.approx(np.stack(expected), abs=1e-12)
+
+
+def test_edges_are_compared_with_the_strongest_of_the_sources():
+    ramp = torch.arange(6.0).expand(1, 1, 5, 6)
+    sources, fused = torch.stack([ramp, 3 * ramp, 2 * ramp], 1), 2.5 * ramp
+    difference = sobel_magnitude(3 * ramp) - sobel_magnitude(fused)
+    assert edge_loss(fused, sources).item() == pytest.approx(difference.mean().item())

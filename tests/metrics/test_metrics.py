@@ -60,12 +60,13 @@ def test_swapping_the_sources_changes_nothing(name, form):
 
 
 @each_form
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
-def test_the_precision_of_8_bit_images_does_not_matter(name, form, dtype):
+def test_the_precision_of_8_bit_images_does_not_matter(name, form):
     fused, sources = images_for(name, form, batch=1)
-    value = measure(name, form, fused.to(dtype), sources.to(dtype))
-    assert value.dtype == torch.float64
-    assert torch.equal(value, measure(name, form, fused.double(), sources.double()))
+    expected = measure(name, form, fused.double(), sources.double())
+    for dtype in (torch.bfloat16, torch.float32):
+        value = measure(name, form, fused.to(dtype), sources.to(dtype))
+        assert value.dtype == torch.float64
+        assert torch.equal(value, expected), dtype
 
 
 @each_form
@@ -125,10 +126,10 @@ def test_the_minimum_size_is_the_smallest_that_works(name, form):
 
 
 @pytest.mark.parametrize("name", METRICS)
-@pytest.mark.parametrize("shape", [(9, 8), (1, 9, 8), (1, 3, 9, 8), (0, 1, 9, 8)])
-def test_a_wrong_shape_is_refused(name, shape):
-    with pytest.raises(ValueError, match=r"must be \(B, 1, H, W\), got"):
-        METRICS[name]().update(torch.zeros(shape), torch.zeros(1, 2, 1, 9, 8))
+def test_a_wrong_shape_is_refused(name):
+    for shape in ((9, 8), (1, 9, 8), (1, 3, 9, 8), (0, 1, 9, 8)):
+        with pytest.raises(ValueError, match=r"must be \(B, 1, H, W\), got"):
+            METRICS[name]().update(torch.zeros(shape), torch.zeros(1, 2, 1, 9, 8))
 
 
 @each_form

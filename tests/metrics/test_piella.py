@@ -123,12 +123,9 @@ def test_order_batch_precision_and_layout_do_not_matter(metric, noise):
 
 
 @pytest.mark.parametrize("metric", [FusionQuality, WeightedFusionQuality, EdgeFusionQuality])
-def test_three_identical_sources_score_1_and_the_gradient_is_that_of_the_formula(metric, noise):
+def test_three_identical_sources_score_1(metric, noise):
     threefold = noise[:, None].expand(-1, 3, -1, -1, -1)
     assert metric().score(noise, threefold).tolist() == pytest.approx([1, 1, 1])
-    image = noise[:1, :, :12, :11].double().requires_grad_()
-    sources = torch.stack([noise[1:2], noise[2:]], dim=1)[..., :12, :11]
-    assert torch.autograd.gradcheck(lambda x: metric().score(x, sources), image)
 
 
 def test_an_unknown_option_lists_the_known_ones(noise):

@@ -122,8 +122,12 @@ def assert_sources_and_features_stay(network: FusionNetwork, sources: Tensor) ->
 
 
 def assert_every_parameter_learns(network: FusionNetwork, sources: Tensor) -> None:
-    """Each that is trainable gets a gradient."""
-    trainable = {key: p for key, p in network.named_parameters() if p.requires_grad}
+    """Each that is trainable gets a gradient, but for those it says are beside the fused image."""
+    trainable = {
+        key: p
+        for key, p in network.named_parameters()
+        if p.requires_grad and not key.startswith(network.auxiliary)
+    }
     fuse(network, sources).square().mean().backward()
     unmoved = [key for key, p in trainable.items() if p.grad is None or not p.grad.any()]
     assert unmoved == []

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fusionlab.networks import FusionNetwork
 from fusionlab.networks.base import (
+    Kept,
     feature_tensors,
     gain_at,
     map_features,
@@ -229,3 +230,11 @@ def test_a_structure_of_features_keeps_its_form():
     doubled = map_features(lambda x: 2 * x, given)
     assert doubled == {"a": Pair(2 * one, [2 * two]), "b": (2 * three,)}
     assert isinstance(doubled["a"], Pair)
+
+
+def test_what_is_kept_is_passed_on_and_is_no_feature():
+    one, two = torch.tensor(1.0), torch.tensor(2.0)
+    given = (one, Kept([two]))
+    assert feature_tensors(given) == (one,)
+    assert map_features(lambda x: 2 * x, given) == (2 * one, Kept([two]))
+    assert map_features(lambda x: 2 * x, given, lambda x: 5 * x) == (2 * one, Kept([5 * two]))

@@ -70,10 +70,10 @@ def test_it_computes_what_the_paper_draws(rule, normalize, count, size, lively):
 @torch.no_grad()
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("normalize", NORMALIZATIONS)
-@pytest.mark.parametrize("channels", [1, 3])
-def test_it_keeps_the_contract_under_every_rule(rule, normalize, channels, lively):
+def test_it_keeps_the_contract_under_every_rule(rule, normalize, lively):
     """At the border it computes again what it padded with zeros: one pixel is all border."""
     network = lively("ifcnn", rule=rule, normalize=normalize)
+    channels = 1 if normalize == "none" else 3
     for size in ((17, 23), (2, 3), (9, 1), (1, 1)):
         sources = contract.make_sources(network, 3, size, channels=channels)
         contract.assert_uniform_rd_is_static(network, sources)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fusionlab.data.colour import to_chroma, to_levels, with_chroma
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
@@ -76,3 +77,14 @@ def test_the_order_of_the_sources_matters(lively):
     sources = torch.rand(1, 2, 1, 8, 9)
     network = lively("seafusion")
     assert (network(sources.flip(1)) - network(sources)).abs().mean() > 1e-3
+
+
+def test_pictures_are_stretched_with_their_colours(lively):
+    """One range for all three channels, so that colours stay."""
+    vi, ir = 0.2 + 0.3 * torch.rand(3, 9, 12), torch.rand(1, 9, 12)
+    picture = Fuser(lively("seafusion"), "vif")({"vi": vi, "ir": ir})
+    coloured = with_chroma(picture.output[None], to_chroma(vi)[None]).clamp(0, 1)
+    stretched = (coloured - coloured.min()) / (coloured.max() - coloured.min())
+    assert torch.equal(picture.fused, to_levels(stretched)[0])
+    assert (picture.fused.min(), picture.fused.max()) == (0, 255)
+    assert picture.fused.amax((1, 2)).min() < 255

@@ -1,5 +1,7 @@
 """What networks without weights have in common, from Python and from the command line."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -32,9 +34,14 @@ def make_sources(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def test_there_are_those_of_the_readme():
+def test_the_classical_methods_are_those_without_weights():
     expected = ["average", "exposure_fusion", "guided_filter", "laplacian", "maximum", "wavelet"]
     assert expected == TRAINING_FREE
+
+
+def test_a_copy_fuses_alike(network):
+    sources = make_sources(1, 2, 1, 17, 23)
+    assert torch.equal(deepcopy(network)(sources), network(sources))
 
 
 def test_it_has_no_weights_and_says_so(network):

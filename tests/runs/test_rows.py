@@ -101,3 +101,6 @@ def test_of_two_rows_with_one_key_the_last_counts_and_unknown_values_come_last(t
     path = file_of(tmp_path / "rows.csv", ("c", "01", 9.0), ("a", "01", 1.0), ("a", "01", 2.0))
     join_files([path], ORDER)
     assert written(path) == [["a", "01", "2.0"], ["c", "01", "9.0"]]
+    again = file_of(tmp_path / "rows-1.csv", ("a", "01", 3.0))
+    join_files([path, again], ORDER)
+    assert written(path) == [["a", "01", "3.0"], ["c", "01", "9.0"]]

@@ -22,12 +22,16 @@ from ..conftest import write_pairs
 CONFIGS = Path(__file__).parents[2] / "configs"
 # One crop of each of three pairs, again and again, so that the loss is that of the same crops.
 PATCHES = {"crop_size": 24, "stride": 1000, "contrast": 0, "limit": 3, "batch_size": 3}
+NAMES = {"cddfuse_mif": ("mri", "ct"), "ffmef_mef": ("under", "over")}  # of the validated pair
 SMALL = {  # what learns in seconds on a CPU
     "cddfuse_mif": PATCHES,
     "cddfuse_vif": PATCHES,
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
+    "ffmef_mef": PATCHES,
     "piafusion_illumination": {"crop_size": 64, "batch_size": 16},
     "piafusion_vif": PATCHES,
+    "seafusion": PATCHES,
+    "ship": PATCHES,
 }
 
 
@@ -46,12 +50,14 @@ def run_recipe(tmp_path, classifier):
     """Run a config with small crops, validated on one tiny pair; returns its run folder."""
 
     def run(name: str, **training: object) -> Path:
-        names = ("mri", "ct") if "mif" in name else ("vi", "ir")
-        root = write_pairs(tmp_path / "validation", names=("01",), sources=names)
+        names = NAMES.get(name, ("vi", "ir"))
+        root = write_pairs(tmp_path / "validation", names=("01",), sources=names, size=(24, 32))
         argv = ["--config", str(CONFIGS / f"{name}.yaml"), "--trainer.accelerator", "cpu"]
         argv += ["--trainer.devices", "1", "--output", str(tmp_path / "runs")]
         if "illumination" not in name:
             argv += ["--data.root", str(root)]
+        if "mef" in name:  # the scenes that the package carries have three exposures
+            argv += ["--training.root", str(root)]
         if name == "piafusion_vif":
             argv += ["--training.options.classifier", str(classifier)]
         for key, value in {"workers": 0, **SMALL.get(name, {}), **training}.items():

@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from fusionlab.networks import FusionNetwork, scale_features
+from fusionlab.networks.base import Kept
 from fusionlab.settings import TTD
 from fusionlab.ttd import Encoded, TestTimeDynamicFusion, encoded
 from fusionlab.ttd.encoded import Steps
@@ -108,6 +110,34 @@ def test_padding_is_gone_from_everything_that_comes_back():
     assert dynamic.fuse(one).rd.shape == (1, 2, 1, 8, 9)
 
 
+class First(Smooth):
+    """Its first source is brighter: the order matters."""
+
+    def encode(self, sources: Tensor) -> Tensor:
+        features = super().encode(sources)
+        return torch.cat([3 * features[:, :1], features[:, 1:]], 1)
+
+
+@torch.no_grad()
+def test_the_order_of_a_network_is_seen_by_it_alone(sources):
+    """Each sample has its own; whatever comes back has the order of the sources."""
+    torch.manual_seed(0)
+    network, order = First(), torch.tensor([[2, 0, 1], [0, 1, 2]])
+    turned = torch.stack([sources[0, [2, 0, 1]], sources[1]])  # what the network is given
+    one, expected = Encoded(network, sources, order=order), Encoded(network, turned)
+    assert torch.equal(one.static, expected.static)
+    assert not torch.equal(one.static[0], network(sources)[0])
+    settings = TTD(basis="gradient", temperature=50.0)
+    found = TestTimeDynamicFusion(network, settings).fuse(one)
+    theirs = TestTimeDynamicFusion(network, settings).fuse(expected)
+    assert torch.equal(found.fused, theirs.fused)
+    for name in ("rd", "components", "losses"):
+        ours, other = getattr(found, name), getattr(theirs, name)
+        assert_close(ours[0, [2, 0, 1]], other[0], msg=name)  # sums over M in another order
+        assert_close(ours[1], other[1], msg=name)
+    assert found.rd.std() > 1e-3
+
+
 @pytest.fixture
 def network(monkeypatch) -> Counting:
     """Encoding takes 5 seconds and decoding 2, on a clock of its own."""
@@ -181,3 +211,73 @@ def test_a_step_that_fails_is_computed_again():
     with pytest.raises(ZeroDivisionError):
         steps.once("a", lambda: 1 / 0)
     assert steps.once("a", lambda: 3) == 3
+
+
+class FirstCounts(FusionNetwork):
+    """The first source twice as much as the others; components are the sources plus their place."""
+
+    def encode(self, sources: Tensor) -> Tensor:
+        self.seen = sources
+        return sources.clone()
+
+    def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
+        first, *others = scale_features(features, gain)
+        return 2 * first + sum(others)
+
+    def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
+        return combined + sources[:, 0]
+
+    def components(self, features: Tensor, sources: Tensor) -> Tensor:
+        places = torch.arange(sources.shape[1]).view(1, -1, 1, 1, 1)
+        return features + places
+
+
+@torch.no_grad()
+def test_only_the_network_sees_its_own_order_of_the_sources(sources):
+    """Each sample has one; what goes in and comes out has the order of the data."""
+    network, order = FirstCounts(), torch.tensor([[2, 0, 1], [1, 2, 0]])
+    one = Encoded(network, sources, order=order)
+    ordered = torch.stack([sample[places] for sample, places in zip(sources, order, strict=True)])
+    assert torch.equal(one.features, sources)
+    assert torch.equal(network.seen, ordered)
+    assert torch.equal(one.static, 2 * ordered[:, 0] + ordered[:, 1:].sum(1) + ordered[:, 0])
+    places = torch.tensor([[1, 2, 0], [2, 0, 1]]).view(2, 3, 1, 1, 1)  # of each source in it
+    assert torch.equal(one.components, sources + places)
+    gain = torch.rand(2, 3, 1, 8, 9)
+    moved = torch.stack([sample[places] for sample, places in zip(gain, order, strict=True)])
+    expected = network.decode(network.combine(ordered, moved), ordered)
+    assert torch.equal(one.fuse(gain), expected)
+
+
+def test_gradients_come_in_the_order_of_the_data(sources):
+    order = torch.tensor([[1, 2, 0], [2, 0, 1]])
+    with torch.inference_mode():
+        one = Encoded(FirstCounts(), sources, order=order)
+        found = one.gradients("fused", "mse", lambda images, targets: (images - targets).square())
+    (branch,) = found.branches
+    ordered = torch.stack([sample[places] for sample, places in zip(sources, order, strict=True)])
+    fused = 3 * ordered[:, :1] + ordered[:, 1:].sum(1, keepdim=True)
+    is_first = torch.stack([places[0] == torch.arange(3) for places in order]).view(2, 3, 1, 1, 1)
+    assert_close(branch, 2 * (fused - sources) * (1 + is_first.float()))
+
+
+def test_what_is_kept_is_neither_scaled_nor_differentiated(sources):
+    """Inference tensors cannot be kept for the way back: they are copied."""
+
+    class Keeping(FirstCounts):
+        def encode(self, sources: Tensor) -> Any:
+            return {"own": sources.clone(), "kept": Kept([sources.mean(1)])}
+
+        def combine(self, features: Any, gain: Tensor | None = None) -> Tensor:
+            (kept,) = features["kept"].value
+            return sum(scale_features(features["own"], gain)) * kept
+
+        def components(self, features: Any, sources: Tensor) -> Tensor:
+            return features["own"] * features["kept"].value[0].unsqueeze(1)
+
+    with torch.inference_mode():
+        one = Encoded(Keeping(), sources)
+        assert_close(one.fuse(torch.full((2, 3, 1, 8, 9), 2.0)), 2 * one.fuse(None) - sources[:, 0])
+        found = one.gradients("components", "l1", lambda images, targets: images - targets)
+    (branch,) = found.branches
+    assert_close(branch, sources.mean(1, keepdim=True).expand_as(branch))

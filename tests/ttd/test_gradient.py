@@ -188,7 +188,9 @@ def test_networks_of_papers(name, compare):
     options = {"basis": "gradient", "compare": compare}
     dynamic = TestTimeDynamicFusion(network, **options, temperature=50.0)
     if (name, compare) == ("piafusion", "components"):
-        with pytest.raises(InputError, match="makes what is compared from other features than it fu"):
+        with pytest.raises(
+            InputError, match="makes what is compared from other features than it fu"
+        ):
             dynamic(sources)
         return
     result = dynamic(sources)

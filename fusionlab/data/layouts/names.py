@@ -40,16 +40,16 @@ def task_of(source_names: Iterable[str]) -> str | None:
 
 
 def places_of(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Places of the sources that a network wants, in its order; as they are if it wants others.
+    """Places of the sources of a sample in a network's order; as they are if one is unknown to it.
 
     Args:
-        wanted: Names of the network's sources, in its order.
+        wanted: Names of the network's sources, in its order; a sample need not have all.
         names: Names of the sources of a sample.
     """
     roles = [ROLES.get(name.casefold(), name.casefold()) for name in names]
-    if sorted(roles) != sorted(wanted):
+    if len(set(roles)) < len(roles) or not set(roles) <= set(wanted):
         return list(range(len(roles)))
-    return [roles.index(name) for name in wanted]
+    return [roles.index(name) for name in wanted if name in roles]
 
 
 def known(names: Iterable[str]) -> tuple[str, ...] | None:
