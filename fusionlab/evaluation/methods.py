@@ -78,6 +78,8 @@ class NetworkMethods:
         found = [Method(self.name, "network", facts=facts)]
         for name, ttd in self.ttd.items():
             settings = {"preset": ttd.preset, **ttd.resolved(self.network.max_rule).options()}
+            if self.network.ttd_note and ttd.compare == "components":
+                settings["note"] = self.network.ttd_note
             found.append(Method(name, "ttd", base=self.name, facts={**facts, "ttd": settings}))
         return found
 

@@ -45,7 +45,7 @@ class FusionNetwork(nn.Module):
     minimum_size: ClassVar[int] = 1
     """Least height and width of its sources, pixels."""
 
-    size_multiple: ClassVar[int] = 1
+    size_multiple: int = 1
     """Height and width are padded, at the right and below, to a multiple of this."""
 
     padding: ClassVar[int] = 0
@@ -73,6 +73,9 @@ class FusionNetwork(nn.Module):
 
     max_rule: bool = False
     """Its static rule takes the largest features: TTD must not make any source's larger."""
+
+    ttd_note: ClassVar[str] = ""
+    """What evaluation says, in a line, of TTD of its components; empty if nothing."""
 
     trainable: ClassVar[bool] = True
     """Whether it has weights; a network without takes no checkpoint."""

@@ -30,7 +30,7 @@ TWICE = {  # parts that the authors store twice, by their second name
     "decoder_lower_projection_layer": "decoder_upper_projection_layer",
 }
 OUR_CLASS = ((2, 2, 2, 2), 1536)  # blocks and input channels of the common decoder
-OTHER_CLASSES = {
+OTHER_CLASSES: dict[tuple[tuple[int, ...], int], str] = {
     ((4, 4, 6, 6), 1536): "the authors' deep variant",
     ((2, 2, 2, 2), 1024): "the authors' UCTestSharedModelPro, without skip inputs",
 }
@@ -43,7 +43,9 @@ class Pointwise(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 1, bias=False)
 
-    def forward(self, *parts: Tensor, size: torch.Size) -> Tensor:
+    def forward(  # type: ignore[override]  # maps that a convolution would want concatenated
+        self, *parts: Tensor, size: torch.Size
+    ) -> Tensor:
         """Maps, concatenated, to (N, F, H, W).
 
         It multiplies them one by one, before they are repeated and enlarged, which costs less. The

@@ -51,6 +51,7 @@ class StackMFF(FusionNetwork):
     padding_mode: ClassVar[str] = "replicate"
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"mff": ("near", "middle", "far")}
     bytes_per_pixel: ClassVar[int] = 1200
+    small: ClassVar[dict[str, Any]] = {"version": "v2"}
     ttd_note: ClassVar[str] = (
         "it chooses pixels of the sources, each of which alone comes back as it is: RD is uniform "
         "and TTD changes nothing"

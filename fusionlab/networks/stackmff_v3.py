@@ -53,11 +53,13 @@ class WindowAttention(Attention):
         shift: Tokens by which the windows are shifted.
     """
 
+    distance: Tensor
+
     def __init__(self, shift: int) -> None:
         super().__init__()
         self.shift = shift
-        self.rel_pos_bias_table = nn.Parameter(torch.empty((2 * WINDOW - 1) ** 2, HEADS))
-        nn.init.trunc_normal_(self.rel_pos_bias_table, std=0.02)
+        distances = (2 * WINDOW - 1) ** 2
+        self.rel_pos_bias_table = nn.Parameter(0.02 * torch.randn(distances, HEADS))
         place = torch.arange(WINDOW)
         points = torch.cartesian_prod(place, place)
         down, right = (points[:, None] - points[None] + WINDOW - 1).unbind(-1)  # query from key

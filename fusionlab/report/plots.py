@@ -96,7 +96,8 @@ def _temperature_curves(methods: Sequence[Method]) -> dict[str, dict[float, str]
     others = [
         name
         for name in settings[0]
-        if name not in ("preset", "temperature") and len({one[name] for one in settings}) > 1
+        if name not in ("preset", "temperature", "note")
+        and len({one[name] for one in settings}) > 1
     ]
     curves: dict[str, dict[float, str]] = {}
     for method, one in zip(dynamic, settings, strict=True):

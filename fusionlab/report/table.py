@@ -62,13 +62,14 @@ def measured(result: dict[str, Any], metric: str) -> bool:
 
 
 def ttd_line(ttd: dict[str, Any]) -> str:
-    """The settings of test-time dynamic fusion in a line."""
+    """The settings of test-time dynamic fusion in a line, and what the network says of it."""
     temperature, gradient = ttd["temperature"], ttd["basis"] == "gradient"
     number = temperature if isinstance(temperature, str) else f"{temperature:g}"
+    note = f"; {ttd['note']}" if "note" in ttd else ""
     by = f"gradient (channel {ttd['channel']}) of the " if gradient else ""
     return (
         f"{by}{ttd['loss']} loss of {ttd['compare']}, temperature {number}, {ttd['form']}, "
-        f"{ttd['normalization']}, {ttd['correlation']} correlation, gain {ttd['gain']}"
+        f"{ttd['normalization']}, {ttd['correlation']} correlation, gain {ttd['gain']}{note}"
     )
 
 

@@ -14,7 +14,7 @@ BOTH = [
     (["--data.layout", "subfolder"], ["data.layout must be one of subfolders, scenes, suffixes"]),
     (["--training.lr", "-1"], ["training.lr", "-1"]),
     (["--training.batch_size", "0"], ["training.batch_size", "at least 1"]),
-    (["--training.objective", "ifcn"], ["training.objective", "densefuse, ifcnn, ", "'ifcn'"]),
+    (["--training.objective", "ifcn"], ["training.objective", "densefuse, ", "ifcnn, ", "'ifcn'"]),
     (["--metrics.preset", "foo"], ["metrics.preset must be one of ttd, vifb", "got foo"]),
     (
         ["--ttd.form", "cubic"],

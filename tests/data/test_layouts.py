@@ -552,6 +552,8 @@ def test_every_source_of_a_real_pair_shows_its_name(shared):
         (("over", "under"), ("a", "b"), [0, 1]),
         (("ir", "vi"), ("vi", "vis"), [0, 1]),
         (("far", "near"), ("near", "far"), [1, 0]),  # a name without synonyms
+        (("near", "middle", "far"), ("far", "near", "middle"), [1, 2, 0]),
+        (("near", "middle", "far"), ("far", "near"), [1, 0]),  # fewer than it takes
     ],
 )
 def test_places_of_the_sources_that_a_network_wants(wanted, names, places):

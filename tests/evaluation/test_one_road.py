@@ -35,15 +35,16 @@ SOURCES = {  # what the files of each source hold
     "mff": {"near": "RGB", "middle": "RGB", "far": "RGB"},
 }
 NETWORKS_ON_TASKS = [*((name, "vif") for name in NETWORKS), ("ifcnn", "mif"), ("ifcnn", "mff")]
+QUICK = {("ifcnn", "vif"), ("laplacian", "vif")}
 IDS = ("1", "2", "3", "4", "5")  # one more than TTD is calibrated on
 
 
 def crossed(quick: str | None) -> pytest.MarkDecorator:
-    """Every network with every setting; of those but IFCNN all are slow, or all but one."""
+    """Every network with every setting; of those but IFCNN (and one of CDDFuse) all are slow."""
     cases = []
     for case in NETWORKS_ON_TASKS:
         for setting in SETTINGS:
-            is_quick = case == ("ifcnn", "vif") or setting == quick
+            is_quick = case in QUICK or (case[0] == "cddfuse" and setting == quick)
             marks = [] if is_quick else [pytest.mark.slow]
             cases.append(pytest.param(case, setting, marks=marks, id="-".join([*case, setting])))
     return pytest.mark.parametrize(("case", "setting"), cases, indirect=["case"])

@@ -58,6 +58,7 @@ def test_what_losses_are_made_of_is_differentiable(name):
     assert METRICS[name].is_differentiable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("metric", "form"), FORMS)
 def test_the_gradient_is_that_of_the_formula(metric, form):
     scorer = metric(form)

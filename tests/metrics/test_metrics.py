@@ -18,6 +18,7 @@ def forms(*left_out):
 
 
 each_form = forms()
+QUICK = ("en", "sd", "ag")
 SMALL = 56  # every metric but MS-SSIM (176) measures images of this side
 UNSYMMETRIC = [  # bugs: where both sources gain equally, or one window is anti-correlated
     *(("viff", form) for form in METRICS["viff"].conventions),
@@ -99,7 +100,11 @@ def test_three_sources_are_measured_or_refused(name, form):
             metric.score(fused, sources)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",  # threads that wait for each other take long on a busy machine
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in METRICS],
+)
 def test_the_number_of_threads_does_not_matter(name):
     fused, sources = images(200, batch=1)
     threads = torch.get_num_threads()

@@ -52,6 +52,7 @@ def test_a_published_file_becomes_ours(file, shared, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["ours.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, one in NETWORKS.items() if one.trainable])
 def test_the_network_is_the_one_that_fits(name, lively, tmp_path):
     network = lively(name)

@@ -284,6 +284,7 @@ MODULES = ("encoder_upper", *(f"upper_encoder_layer{k}" for k in (1, 2, 3)), "co
 DECODERS = tuple(f"decoder_{part}_layer{k}" for part in ("common", "upper") for k in (1, 2, 3))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["tno01", "house_rgb", "lytro03_odd"])
 def test_results_of_the_authors_modules(name, authors, shared):

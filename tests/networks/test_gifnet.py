@@ -21,6 +21,7 @@ def published(shared) -> GIFNet:
     return create_network("gifnet", shared / "weights" / FILE)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["tno01", "lytro01", "hdrps_palette"])
 def test_results_of_the_authors_modules(name, published, shared):
@@ -35,6 +36,7 @@ def test_results_of_the_authors_modules(name, published, shared):
     references.assert_equal(ours, expected, 1e-5)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_branches_of_training_see_a_pair_each(published, shared):
     """Two crops; the branch of a task sees the pair of that task."""

@@ -231,6 +231,7 @@ def read_rgb(path: Path) -> Tensor:
     return levels.permute(2, 0, 1) / 255
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize(
     ("published", "first", "second"),

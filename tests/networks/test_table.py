@@ -9,6 +9,7 @@ from fusionlab.networks import NETWORKS, create_network
 from fusionlab.networks.table import macs_per_pixel, networks_table
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_row_for_each_network(capsys):
     main(["table"])
     heading, _, *rows = capsys.readouterr().out.strip().splitlines()
@@ -17,6 +18,7 @@ def test_the_command_prints_a_row_for_each_network(capsys):
     assert len({row.count("|") for row in (heading, *rows)}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters", "macs"),
     [

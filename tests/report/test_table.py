@@ -139,6 +139,7 @@ def test_ttd_in_a_line():
         "l1 loss of components, temperature 1, exp, softmax, negative correlation, gain share"
     )
     assert ttd_line(settings) == expected
+    assert ttd_line({**settings, "note": "it does nothing"}) == expected + "; it does nothing"
     dynamic = {**settings, "basis": "gradient", "channel": 58, "temperature": "auto"}
     assert ttd_line(dynamic) == "gradient (channel 58) of the " + expected.replace(
         "1, e", "auto, e"

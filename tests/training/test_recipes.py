@@ -152,6 +152,7 @@ def test_the_second_stage_of_piafusion_takes_what_the_first_writes(run_recipe, c
     assert (second / "piafusion.safetensors").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cddfuse_vif", "piafusion_vif", "piafusion_illumination"])
 def test_every_stage_resumes(name, run_recipe):
     """Two epochs, resumed for two others, end in the bits of four epochs in a row."""
