@@ -48,6 +48,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert loaded("fusionlab", *heavy) == ["fusionlab"]
 
 
+@pytest.mark.slow
 def test_the_lower_parts_need_neither_lightning_nor_wandb():
     parts = ["networks", "ttd", "metrics", "losses", "data.dataset", "fusing", "runs.summary"]
     names = [f"fusionlab.{part}" for part in parts]

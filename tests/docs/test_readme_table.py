@@ -6,6 +6,7 @@ from fusionlab.networks.table import networks_table
 from readme_table import BEGIN, END, README, table_of, with_table
 
 
+@pytest.mark.slow
 def test_the_readme_holds_the_table():
     """A network that is not in it yet is no fault: ``make docs`` adds it."""
     written = table_of(README.read_text("utf-8")).splitlines()

@@ -22,6 +22,7 @@ def values(triples):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ChenBlum.conventions)
 def test_real_images_score_as_the_original(name, triples, values):
     form = next(form for form in FORMS if ChenBlum(form).options == ChenBlum(name).options)

@@ -13,6 +13,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", ["mefb", "linfeng", "thfylsty"])
 def test_real_images_score_as_the_program_says(convention, triples):
     metric = ExposureSimilarity(convention)

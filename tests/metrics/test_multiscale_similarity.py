@@ -12,6 +12,7 @@ DOUBLE = 1e-8  # stored to 10 digits
 SINGLE = 1e-4  # computed in single precision with constants that are too small; observed 2.9e-5
 
 
+@pytest.mark.slow
 def test_real_images_score_as_piq_says(triples):
     compared = 0
     for case in triples:
@@ -31,6 +32,7 @@ def check_ivif_zoo(cases):
         assert value == pytest.approx(expected, rel=SINGLE), case.name
 
 
+@pytest.mark.slow
 def test_a_few_real_images_score_as_ivif_zoo_says(triples):
     check_ivif_zoo(triples[::6])
 

@@ -31,6 +31,7 @@ def check(program, cases):
         assert value == pytest.approx(case.published[field][key], rel=DOUBLE), case.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_few_real_images_score_as_the_program_says(program, triples):
     check(program, [case for case in triples if case.name in FEW])

@@ -25,6 +25,7 @@ ROUNDED = 1e-3
 NOISE = {"constant_A50_B150_F100", "fused_constant_128", "ramp_F"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", PROGRAMS)
 def test_real_images_score_as_the_program_says(convention, triples):
     key, tolerance = PROGRAMS[convention]

@@ -22,6 +22,7 @@ def pair():
     return fused, torch.randint(0, 256, (2, 2, 1, 48, 45), generator=generator).float()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VisualInformationFidelity.conventions)
 def test_real_images_score_as_the_original(name, triples):
     metric = VisualInformationFidelity(name)

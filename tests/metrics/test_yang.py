@@ -24,6 +24,7 @@ def check(convention, cases):
         assert value == pytest.approx(expected, rel=DOUBLE, abs=1e-15, nan_ok=True), case.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", PROGRAMS)
 def test_a_few_real_images_score_as_the_program_says(convention, triples):
     check(convention, [case for case in triples if case.name in FEW])

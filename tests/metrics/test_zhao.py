@@ -25,6 +25,7 @@ def check(triples):
             assert value == pytest.approx(expected, rel=SINGLE), (case.name, name)
 
 
+@pytest.mark.slow
 def test_real_images_score_as_the_originals(triples):
     check(triples[::4])
 

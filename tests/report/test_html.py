@@ -476,6 +476,7 @@ def test_a_dynamic_bound_that_is_missing_is_blank(tmp_path):
     assert data["samples"][1]["theorem"][0]["sides"] == [["bound", 2, None]]
 
 
+@pytest.mark.slow
 def test_a_thousand_samples_build_quickly(tmp_path):
     ids = tuple(f"pair {k}" for k in range(1000))
     run = make_run(tmp_path, FakeData(gains=(1.0,) * 1000, ids=ids, done=1000))

@@ -87,7 +87,8 @@ def test_every_config_runs_one_batch(path, run_recipe):
     assert json.loads((folder / "summary.json").read_text())["job"] == "train"
 
 
-LONG = ("cddfuse_mif", "cddfuse_vif", "densefuse")  # tests/losses lowers theirs in a few steps
+# tests/losses lowers theirs in a few steps
+LONG = ("cddfuse_mif", "cddfuse_vif", "densefuse", "piafusion_vif", "ship")
 
 
 @pytest.mark.parametrize(
