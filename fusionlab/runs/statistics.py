@@ -5,6 +5,7 @@ A value that is not defined is NaN, and left out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,15 +73,7 @@ def compare(
 
 def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of a mean; at least two values."""
-    low, high = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=1_000,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(low), float(high)
+    return _interval((values,), np.mean, seed)
 
 
 def difference_interval(one: np.ndarray, other: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -88,9 +81,15 @@ def difference_interval(one: np.ndarray, other: np.ndarray, seed: int = 0) -> tu
 
     The values are of different images, at least two each; for the same images see :func:`compare`.
     """
+    return _interval((one, other), lambda a, b, axis: a.mean(axis) - b.mean(axis), seed)
+
+
+def _interval(
+    samples: tuple[np.ndarray, ...], statistic: Callable[..., np.ndarray], seed: int
+) -> tuple[float, float]:
     low, high = bootstrap(
-        (one, other),
-        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        samples,
+        statistic,
         n_resamples=RESAMPLES,
         batch=1_000,
         method="percentile",

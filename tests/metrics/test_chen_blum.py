@@ -43,8 +43,7 @@ def test_degenerate_images_score_as_the_original_or_as_documented(name, edge_cas
             expected = 0.0
         elif case.name == "A_constant_zero":  # NaN there
             expected = metric.score(case.fused, case.sources[:, 1:]).item()
-        relative = SINGLE if name == "ivif_zoo" else DOUBLE
-        assert value == pytest.approx(expected, rel=relative, nan_ok=True), case.name
+        assert value == pytest.approx(expected, rel=1e-8, nan_ok=True), case.name
 
 
 def test_identical_images_score_one_and_a_flat_one_zero(fused):

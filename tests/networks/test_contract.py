@@ -188,7 +188,7 @@ def test_ttd_gives_everything_the_size_of_the_sources(basis, size, network):
         assert result.components.shape == sources.shape
         assert result.rd.shape == result.losses.shape == (2, 3, 1, *size)
         assert_close(result.rd.sum(1), torch.ones(2, 1, *size))
-        assert result.rd.std() > 1e-4
+        assert result.rd.std() > 1e-3
 
 
 @torch.no_grad()

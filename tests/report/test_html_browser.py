@@ -611,7 +611,7 @@ def test_the_built_in_scenes_are_small_and_open_at_once(open_report, tmp_path):
     main(["--ttd", "--wandb", "disabled", "--output", str(tmp_path)])
     (run,) = tmp_path.iterdir()
     size = sum(path.stat().st_size for path in (run / "report").rglob("*") if path.is_file())
-    assert size < 12e6  # four tasks of four scenes, by up to four methods
+    assert size < 10e6
     page = open_report(run)
     page.wait_for_function("document.querySelectorAll('.tile').length > 0")
     loaded = "performance.getEntriesByType('navigation')[0].loadEventEnd"
