@@ -29,7 +29,7 @@ COMMANDS = {
 TEXTS = {
     "title": "What the data set is called in full.",
     "origin": "Where to get it.",
-    "terms": "Its licence, or other terms of use.",
+    "licence": "Its licence, or other terms of use.",
     "note": "What else is to be known.",
 }
 
@@ -107,7 +107,7 @@ def print_list() -> None:
         known = sum(file.sha256 is not None for file in manifest.files)
         count = "" if manifest.count is None else f"{manifest.count} samples, "
         print(f"{name}: {manifest.title} ({manifest.task}, {count}{known} hashes)")
-        print(f"    {manifest.origin}; terms: {manifest.terms}")
+        print(f"    {manifest.origin}; licence: {manifest.licence}")
 
 
 def verify(name: str, root: str, hashes: bool) -> bool:

@@ -59,7 +59,7 @@ class Manifest:
         task: ``vif``, ``mif``, ``mef`` or ``mff``.
         layout: ``subfolders``, ``scenes`` or ``suffixes``.
         origin: Where to get it.
-        terms: Under which terms.
+        licence: Its licence, or other terms of use.
         note: How it is usually used, and what to know of it.
         sources: Names of the sources in their order, each with the subfolder or suffix that holds
             it; empty where samples are exposures, numbered in natural order.
@@ -78,7 +78,7 @@ class Manifest:
     task: str
     layout: str
     origin: str
-    terms: str
+    licence: str
     note: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     reference: str | None = None
@@ -118,7 +118,7 @@ class Manifest:
     def sha256(self) -> str:
         """Hash of all that decides which images are fused, and as what.
 
-        Title, origin, terms and note do not matter, nor the order of keys, but that of sources.
+        Title, origin, licence and note do not matter, nor the order of keys, but that of sources.
         """
         samples = {
             id: {name: [file.path, file.size, file.sha256] for name, file in sample.items()}

@@ -15,7 +15,7 @@ from fusionlab.data.manifest import File, Manifest
 from fusionlab.errors import InputError
 
 PACKAGED = package_files("fusionlab.data") / "manifests"
-REQUIRED = ("name", "title", "task", "layout", "origin", "terms")
+REQUIRED = ("name", "title", "task", "layout", "origin", "licence")
 
 
 def list_manifests() -> list[str]:

@@ -50,7 +50,7 @@ def make_manifest(
         task=task,
         layout=listing.layout,
         origin="whoever made it",
-        terms="not stated",
+        licence="not stated",
         sources=names,
         reference=reference,
         split=split,

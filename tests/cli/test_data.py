@@ -38,7 +38,7 @@ def test_the_list_has_every_data_set_with_its_origin(capsys, argv):
     for name in list_manifests():
         manifest = load_manifest(name)
         assert f"{name}: {manifest.title} ({manifest.task}, {manifest.count} samples, " in said
-        assert f"    {manifest.origin}; terms: {manifest.terms}" in said
+        assert f"    {manifest.origin}; licence: {manifest.licence}" in said
 
 
 def test_a_made_manifest_is_verified(made, root, capsys):

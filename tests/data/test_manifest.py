@@ -25,7 +25,7 @@ title: two pairs
 task: vif
 layout: subfolders
 origin: https://example.org
-terms: none stated
+licence: none stated
 sources: {{vi: Vis, ir: Ir}}
 count: 2
 samples:
@@ -65,9 +65,9 @@ def test_every_manifest_of_the_package_is_well_formed(name):
     assert manifest.layout in LAYOUTS
     assert manifest.count
     assert manifest.origin.startswith("https://")
-    assert manifest.terms
+    assert manifest.licence
     assert manifest.count == COUNTS.get(name, manifest.count)
-    assert "\n" not in manifest.title + manifest.origin + manifest.terms
+    assert "\n" not in manifest.title + manifest.origin + manifest.licence
 
 
 @pytest.mark.parametrize("name", list_manifests())
@@ -105,7 +105,7 @@ def test_what_a_manifest_says():
         task="vif",
         layout="subfolders",
         origin="https://example.org",
-        terms="none stated",
+        licence="none stated",
         sources={"vi": "Vis", "ir": "Ir"},
         count=2,
         samples={
@@ -141,7 +141,7 @@ def test_the_hash_is_that_of_the_content(tmp_path):
     path = tmp_path / "other.yml"
     path.write_bytes(("# a comment\n" + shuffled).replace("\n", "\r\n").encode())
     assert load_manifest(path).sha256 == small().sha256
-    words = replace(small(), title="?", origin="?", terms="?", note="?")
+    words = replace(small(), title="?", origin="?", licence="?", note="?")
     assert words.sha256 == small().sha256
     assert len(small().sha256) == 64
 
@@ -186,9 +186,9 @@ def test_the_hash_of_a_manifest_is_the_same_everywhere():
     [
         ("task: vif", "task: vis", "task must be one of vif, mif, mef, mff, got 'vis'"),
         ("subfolders", "folders", "layout must be one of subfolders, scenes, suffixes"),
-        ("terms: none stated", "", "terms is missing"),
+        ("licence: none stated", "", "licence is missing"),
         ("title: two pairs", "title: [a]", "title must be text"),
-        ("terms:", "term:", "term is no key; there are name, title"),
+        ("licence:", "license:", "license is no key; there are name, title"),
         ("count: 2", "count: 3", "count is 3, but there are 2 samples"),
         ("count: 2", "count: two", "count must be a whole number, got 'two'"),
         ("count: 2", "", "count is None, but"),

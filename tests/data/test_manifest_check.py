@@ -48,7 +48,7 @@ def test_a_manifest_says_what_is_there(manifest):
         task="vif",
         layout="subfolders",
         origin="https://example.org",
-        terms="not stated",
+        licence="not stated",
         sources={"vi": "Vis", "ir": "Ir"},
         count=2,
         samples={
