@@ -146,8 +146,9 @@ def test_what_was_killed_before_its_summary_was_written_is_told(tmp_path, capsys
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
     root = write_pairs(tmp_path / "pairs", names=[f"{k:02d}" for k in range(40)], size=(200, 200))
-    argv = ["--ttd", "--theorem", "--data.root", str(root), "--trainer.accelerator", "cpu"]
-    command = [sys.executable, str(ROOT / "evaluate.py"), *argv, "--output", str(tmp_path / "cut")]
+    argv = ["--ttd", "--theorem", "--data.root", str(root), "--baselines", "false"]
+    options = ["--trainer.accelerator", "cpu", "--output", str(tmp_path / "cut")]
+    command = [sys.executable, str(ROOT / "evaluate.py"), *argv, *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # as many as the tests have
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, cwd=tmp_path)
     deadline = time.monotonic() + 120
@@ -176,7 +177,7 @@ def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
         assert f"fusionlab evaluate --resume {folder} goes on" in error
         assert "Traceback" not in error
     evaluate.main(["--resume", str(folder), "--trainer.accelerator", "cpu"])
-    whole, _ = run_evaluate(*argv[:4])
+    whole, _ = run_evaluate(*argv)
     assert results(folder) == results(whole)
     assert values(folder) == values(whole)
     assert (folder / "theorem.csv").read_bytes() == (whole / "theorem.csv").read_bytes()
