@@ -129,6 +129,7 @@ NETWORKS = Registry(
         "seafusion": "fusionlab.networks.seafusion:SeAFusion",
         "ship": "fusionlab.networks.ship:SHIP",
         "stackmff": "fusionlab.networks.stackmff:StackMFF",
+        "swinfuse": "fusionlab.networks.swinfuse:SwinFuse",
         "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
     },
 )
@@ -145,6 +146,7 @@ OBJECTIVES = Registry(
         "piafusion": "fusionlab.losses.piafusion:PIAFusionObjective",
         "seafusion": "fusionlab.losses.seafusion:SeAFusionObjective",
         "ship": "fusionlab.losses.ship:SHIPObjective",
+        "swinfuse": "fusionlab.losses.swinfuse:SwinFuseObjective",
     },
 )
 

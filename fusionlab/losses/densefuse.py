@@ -7,7 +7,8 @@ Differs: each scale enters MS-SSIM once, its range is always 255, and RGB photog
 they are. The authors' code has three quirks, which ``as_published`` brings back:
 
 - the factor of the coarsest scale enters four times, once with each of the finer scales;
-- the range is 255 on a scale where the reconstruction exceeds 128 somewhere, and 1 where not;
+- the range is 255 on a scale where the reconstruction exceeds 128 somewhere, and 1 where not; it is
+  1 more where the reconstruction is below -0.5 somewhere;
 - an RGB photograph, (H, W, 3) in memory, is reshaped to (3, H, W), which scrambles it; so the
   network sees and reconstructs scrambled images.
 """
@@ -90,7 +91,9 @@ class DenseFuseObjective(Objective):
             }
 
 
-def ms_ssim(x: Tensor, y: Tensor, as_published: bool = False) -> Tensor:
+def ms_ssim(
+    x: Tensor, y: Tensor, as_published: bool = False, data_range: float = GREY_LEVELS
+) -> Tensor:
     """Multi-scale structural similarity of a batch.
 
     Convention: 5 scales, each the 2x2 mean of the one before; 11x11 Gaussian window, sigma 1.5,
@@ -99,9 +102,10 @@ def ms_ssim(x: Tensor, y: Tensor, as_published: bool = False) -> Tensor:
     weights and multiplied. The shift, from the package that the authors use, keeps roots real.
 
     Args:
-        x: The reconstructions, (B, C, H, W) in [0, 255]; H, W ≥ 176.
+        x: The reconstructions, (B, C, H, W); H, W ≥ 176.
         y: The photographs, the same.
         as_published: With the first two quirks of the authors' code.
+        data_range: From the least to the largest value that images can have.
 
     Returns:
         A scalar in [0, 1]; 1 for equal images.
@@ -116,13 +120,18 @@ def ms_ssim(x: Tensor, y: Tensor, as_published: bool = False) -> Tensor:
         raise InputError(f"MS-SSIM needs images of at least {SMALLEST} pixels a side, got {got}")
     factors = []
     for weight in SCALE_WEIGHTS:
-        dim = as_published and x.max() <= 128
-        contrast, similarity = _contrast_and_similarity(x, y, 1.0 if dim else GREY_LEVELS)
+        guessed = _published_range(x) if as_published else data_range
+        contrast, similarity = _contrast_and_similarity(x, y, guessed)
         factors.append(((contrast + 1) / 2) ** weight)
         x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
     coarsest = ((similarity + 1) / 2) ** SCALE_WEIGHTS[-1]
     times = len(SCALE_WEIGHTS) - 1 if as_published else 1
     return torch.stack(factors[:-1]).prod() * coarsest**times
+
+
+def _published_range(x: Tensor) -> float:
+    """What the package takes the range of images for: [0, 255], [0, 1], [-1, 255] or [-1, 1]."""
+    return (GREY_LEVELS if x.max() > 128 else 1.0) + (1.0 if x.min() < -0.5 else 0.0)
 
 
 def scrambled(photographs: Tensor) -> Tensor:

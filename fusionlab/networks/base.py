@@ -54,6 +54,9 @@ class FusionNetwork(nn.Module):
     padding_mode: ClassVar[str] = "reflect"
     """How both are filled, as in ``torch.nn.functional.pad``; small images are reflected again."""
 
+    padding_value: ClassVar[float] = 0.0
+    """What fills them in the mode ``constant``, in [0, 1]."""
+
     reduction: ClassVar[int] = 1
     """Pixels along a side that one feature stands for."""
 
@@ -157,7 +160,7 @@ class FusionNetwork(nn.Module):
         gain = None
         if rd is not None:
             _check_maps("rd", rd, sources)
-            gain = self.pad(share_gain(rd))
+            gain = self.pad(share_gain(rd), 1.0)
         features = self.encode_for(padded, task)
         return self.crop(self.decode(self.combine(features, gain), padded), sources)
 
@@ -171,15 +174,21 @@ class FusionNetwork(nn.Module):
         told: dict[str, Any] = {"task": task} if self.uses_task else {}
         return self.components(features, sources, **told)
 
-    def pad(self, images: Tensor) -> Tensor:
-        """(B, M, C, H, W), padded as the network declares."""
+    def pad(self, images: Tensor, value: float | None = None) -> Tensor:
+        """(B, M, C, H, W), padded as the network declares.
+
+        Args:
+            images: Sources, or their gain.
+            value: Constant in place of ``padding_value``, where a constant fills: 1 for a gain.
+        """
         height, width = images.shape[-2:]
         before = self.padding
         after = [before + -(size + 2 * before) % self.size_multiple for size in (height, width)]
         if not before and not any(after):
             return images
         sides = (before, after[1], before, after[0])
-        padded = _padded(images.flatten(0, 1), sides, self.padding_mode)
+        constant = self.padding_value if value is None else value
+        padded = _padded(images.flatten(0, 1), sides, self.padding_mode, constant)
         return padded.unflatten(0, images.shape[:2])
 
     def crop(self, images: Tensor, sources: Tensor) -> Tensor:
@@ -345,10 +354,10 @@ def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
     return rows, count // rows
 
 
-def _padded(images: Tensor, sides: tuple[int, int, int, int], mode: str) -> Tensor:
+def _padded(images: Tensor, sides: tuple[int, int, int, int], mode: str, value: float) -> Tensor:
     """Padded (N, C, H, W); unlike PyTorch's, a reflection may be longer than the image."""
     if mode != "reflect":
-        return F.pad(images, sides, mode)
+        return F.pad(images, sides, mode, value if mode == "constant" else None)
     for dim, before, after in ((3, *sides[:2]), (2, *sides[2:])):
         size = images.shape[dim]
         period = max(1, 2 * size - 2)

@@ -11,7 +11,7 @@ from fusionlab.networks.base import FusionNetwork
 from fusionlab.networks.published import Published
 from fusionlab.registry import NETWORKS
 
-SIZE = 256  # height and width at which products are counted
+SIZE = 256  # height and width at which products are counted, or a smaller multiple of a tile
 HEADINGS = (
     "network",
     "paper",
@@ -64,7 +64,8 @@ def _row(name: str) -> tuple[str, ...]:
 def _size(name: str) -> tuple[str, str]:
     with FakeTensorMode():  # not the meta device, which knows no autocast
         network = create_network(name)
-        macs = macs_per_pixel(network)
+        multiple = network.size_multiple
+        macs = macs_per_pixel(network, max(1, SIZE // multiple) * multiple)
     count = sum(parameter.numel() for parameter in network.parameters())
     return f"{count:,}", f"{macs / 1000:,.0f} k"
 

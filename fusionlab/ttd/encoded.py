@@ -77,7 +77,7 @@ class Encoded:
     def fused_of(self, features: Any, gain: Tensor | None = None) -> Tensor:
         """The same of given features."""
         network = self.network
-        padded = None if gain is None else self._ordered(network.pad(gain))
+        padded = None if gain is None else self._ordered(network.pad(gain, 1.0))
         combined = network.combine(map_features(self._ordered, features), padded)
         return network.crop(network.decode(combined, self._padded), self.sources)
 

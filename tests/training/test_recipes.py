@@ -32,6 +32,14 @@ SMALL = {  # what learns in seconds on a CPU
     "piafusion_vif": PATCHES,
     "seafusion": PATCHES,
     "ship": PATCHES,
+    "swinfuse": {
+        "crop_size": 176,
+        "batch_size": 2,
+        "limit": 2,
+        "lr": 1e-3,  # the paper's, 1e-5, needs more steps
+        "network.options.tile": 91,
+        "network.options.dim": 8,
+    },
 }
 
 
@@ -61,7 +69,7 @@ def run_recipe(tmp_path, classifier):
         if name == "piafusion_vif":
             argv += ["--training.options.classifier", str(classifier)]
         for key, value in {"workers": 0, **SMALL.get(name, {}), **training}.items():
-            group = "" if key.startswith("trainer.") else "training."
+            group = "" if key.startswith(("trainer.", "network.")) else "training."
             argv += [f"--{group}{key}", str(value)]
         before = set((tmp_path / "runs").glob("*"))
         train.main(argv)
@@ -88,7 +96,7 @@ def test_every_config_runs_one_batch(path, run_recipe):
 
 
 # tests/losses lowers theirs in a few steps
-LONG = ("cddfuse_mif", "cddfuse_vif", "densefuse", "piafusion_vif", "ship")
+LONG = ("cddfuse_mif", "cddfuse_vif", "densefuse", "piafusion_vif", "ship", "swinfuse")
 
 
 @pytest.mark.parametrize(
