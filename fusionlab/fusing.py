@@ -18,18 +18,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fusionlab.console import note
 from fusionlab.data.batches import collate
 from fusionlab.data.colour import levels_luma, to_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset, make_sample
 from fusionlab.data.images import read_image
 from fusionlab.data.layouts.names import places_of
 from fusionlab.errors import InputError
-from fusionlab.networks.base import FusionNetwork
+from fusionlab.networks.base import FusionNetwork, check_evaluation_mode
 from fusionlab.registry import OBJECTIVES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, calibrate
 
 CALIBRATION_SAMPLES = 4  # the first of a data set
+FAR = 9.0  # grey ranges below black or above white, from which on a fused image is told of
 
 
 @dataclass  # not frozen: Lightning moves what is predicted
@@ -171,6 +173,7 @@ class Fuser:
         """
         if self.network.training:
             raise InputError("the network is in training mode; call network.eval() first")
+        check_evaluation_mode(self.network)  # a user may have called train() on a part
         try:
             sources = self.network_input(batch["sources"])
             order = self._order(batch["source_names"], sources.device)
@@ -246,6 +249,7 @@ class Fuser:
             raise InputError(
                 f"{names} fused {how} to NaN or infinity; check the checkpoint and the precision"
             )
+        _tell_far(output, batch["id"], "statically" if ttd is None else "with TTD")
         milliseconds = 1000 * seconds.value / len(output)
         fused = self.viewable(output, batch["chroma"])
         pictures = []
@@ -280,6 +284,23 @@ class Fuser:
             )
             raise InputError(f"the sources differ in size ({found}); register them first")
         return make_sample(images, list(named), self.task, ", ".join(named))
+
+
+def _tell_far(output: Tensor, names: Sequence[str], how: str) -> None:
+    """Say which fused images have left the range of the sources by so far that they show nothing.
+
+    Args:
+        output: The network's output, (B, C, H, W); finite.
+        names: Of the samples.
+        how: How they were fused.
+    """
+    lows, highs = (one.tolist() for one in (output.flatten(1).amin(1), output.flatten(1).amax(1)))
+    for name, low, high in zip(names, lows, highs, strict=True):
+        if low < -FAR or high > 1 + FAR:
+            note(
+                f"{name} fused {how} reaches from {low:.3g} to {high:.3g}, far outside [0, 1]: "
+                "look at the picture; the checkpoint or ttd.temperature may not fit"
+            )
 
 
 def best_device() -> torch.device:

@@ -14,11 +14,12 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-BASE = {"errors", "registry", "settings", "console"}  # what everything may import
+BASE = {"errors", "registry", "settings", "console", "writing"}  # what everything may import
 PARTS = {"fusing", "networks", "metrics", "data", "runs", "report", "tracking"}
 ALLOWED: dict[str, set[str]] = {  # from below to above
     "errors": set(),
     "console": set(),
+    "writing": set(),
     "registry": {"errors"},
     "settings": {"errors", "registry"},
     "networks": BASE,

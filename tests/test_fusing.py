@@ -1,5 +1,7 @@
 """The parts of the road from sources to picture; that all programs take it is tested elsewhere."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser, Picture, settle_colour, stretched
 from fusionlab.networks import create_network
 from fusionlab.settings import TTD
+from fusionlab.ttd import TestTimeDynamicFusion
 from tests.ttd.networks import Dim
 
 
@@ -189,3 +192,38 @@ def test_a_result_that_is_not_finite_is_refused_with_the_sample(images):
         network.conv4.bias.fill_(torch.nan)
     with pytest.raises(InputError, match="vi, ir fused statically to NaN or infinity; check"):
         Fuser(network, "vif")(images)
+
+
+def test_a_picture_far_outside_the_range_is_told_of(images, capsys):
+    network = create_network("ifcnn", "bundled")
+    Fuser(network, "vif")(images)
+    assert capsys.readouterr().err == ""
+    with torch.no_grad():
+        network.conv4.weight.mul_(1e6)
+    Fuser(network, "vif")(images)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("vi, ir fused statically reaches from ")
+    assert "far outside [0, 1]" in line
+
+
+@pytest.mark.parametrize("ttd", [None, TTD(), TTD(basis="gradient")], ids=str)
+def test_threads_share_a_fuser_and_leave_the_network_as_it_is(ttd):
+    network = create_network("ifcnn", "bundled")
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    fuser, generator = Fuser(network, "vif"), torch.Generator().manual_seed(0)
+    samples = [torch.rand(2, 1, 24, 24, generator=generator).unbind() for _ in range(24)]
+    alone = [fuser(one, ttd).fused for one in samples]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda one: fuser(one, ttd).fused, samples))
+    assert all(map(torch.equal, alone, together))
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("mode", ["whole", "part"])
+def test_a_network_in_training_mode_is_refused(mode, images):
+    network = create_network("ifcnn", "bundled")
+    (network if mode == "whole" else network.conv2).train()
+    with pytest.raises(InputError, match="training mode"):
+        Fuser(network, "vif")(images)
+    with pytest.raises(InputError, match="training mode"):
+        TestTimeDynamicFusion(network)(torch.rand(1, 2, 3, 16, 16))

@@ -62,7 +62,7 @@ def exposure_similarity(fused: Tensor, sources: Tensor) -> Tensor:
         mean = pixel_mean(_scale_map(fused, sources).squeeze(1))
         share = weight / sum(WEIGHTS)
         logarithm = logarithm + share * mean.abs().log()
-        angle = angle + share * math.pi * (mean < 0)
+        angle = angle + share * math.pi * (mean < 0).to(mean.dtype)
         if scale < len(WEIGHTS) - 1:
             fused, sources = halved(fused), halved(sources)
     return torch.as_tensor(logarithm).exp() * torch.as_tensor(angle).cos()

@@ -44,7 +44,7 @@ def phase_congruency(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     radius, angle = _polar_frequency(images)
     bands = _log_gabor(radius) * _low_pass(images)
     energy, amplitude, xx, yy, xy = (
-        torch.zeros(images.shape, device=images.device) for _ in range(5)
+        torch.zeros(images.shape, dtype=torch.float32, device=images.device) for _ in range(5)
     )
     for orientation in range(ORIENTATIONS):
         theta = orientation * math.pi / ORIENTATIONS

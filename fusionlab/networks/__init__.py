@@ -16,6 +16,7 @@ from fusionlab.networks.checkpoints import (
     load_weights,
     read_checkpoint,
     save_checkpoint,
+    weights_sha256,
 )
 from fusionlab.networks.downloads import download, is_address
 from fusionlab.networks.published import find_published, unknown_hash_note
@@ -74,7 +75,7 @@ def create_network(
     if published and not (stored.network or (known and known.sha256)):
         note = unknown_hash_note(published, name, address, stored.sha256, network.options)
         print(note, file=sys.stderr)
-    network.checkpoint = {"path": address, "sha256": stored.sha256}
+    network.checkpoint = {"path": address, "sha256": weights_sha256(network.state_dict())}
     return network
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusionlab.errors import InputError
 from fusionlab.networks.published import Published
 
 
@@ -108,7 +109,7 @@ class FusionNetwork(nn.Module):
         super().__init__()
         self.name = ""  # this and the next two are set by create_network
         self.options: dict[str, Any] = {}
-        self.checkpoint: dict[str, str] = {}  # path and SHA-256 of the file the weights come from
+        self.checkpoint: dict[str, str] = {}  # where its weights come from, and their SHA-256
 
     def encode(self, sources: Tensor) -> Any:
         """Features of every source, (B, M, C, H, W) to (B, M, F, h, w), in one batch of B·M.
@@ -245,6 +246,19 @@ class Kept:
     """
 
     value: Any
+
+
+def check_evaluation_mode(network: nn.Module) -> None:
+    """Refuse a network that would normalise by its batch, drop features and change its weights.
+
+    Raises:
+        InputError: If a part that behaves otherwise in training is in training mode.
+    """
+    if any(part.training and isinstance(part, _MODAL) for part in network.modules()):
+        raise InputError("the network is in training mode; call network.eval() first")
+
+
+_MODAL = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 
 
 def map_features(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -15,11 +15,12 @@ from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
+from fusionlab.writing import replace_file
 
 BUNDLED = "bundled"
 _DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
@@ -35,12 +36,17 @@ _DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
     ValueError,
 )
 _WRAPPERS = ("state_dict", "model")  # what people call the weights inside a larger checkpoint
-_PREFIXES = ("module.", "network.")  # left by DataParallel, by our FusionModule
+# left by DataParallel and AveragedModel, by our FusionModule, by torch.compile, by others' modules
+_PREFIXES = ("module.", "network.", "_orig_mod.", "model.")
+_COUNTER = "n_averaged"  # of AveragedModel, beside the weights
 
 
 @dataclass
 class Checkpoint:
-    """Weights on the CPU, and what the file says of the network they belong to."""
+    """Weights on the CPU, and what the file says of the network they belong to.
+
+    ``sha256`` is of the file, by which those that authors published are known.
+    """
 
     path: Path
     sha256: str
@@ -117,22 +123,62 @@ def load_weights(network: FusionNetwork, checkpoint: Checkpoint) -> None:
         )
 
 
-def save_checkpoint(network: FusionNetwork, path: str | Path) -> None:
-    """Write weights, name and options of a network as safetensors.
+def save_checkpoint(network: nn.Module, path: str | Path) -> None:
+    """Write weights, name and options of a network as safetensors, the same bytes every time.
+
+    Args:
+        network: A network, perhaps inside ``torch.compile``, DataParallel or AveragedModel.
+        path: The file; it never exists in part.
 
     Raises:
         ValueError: If the network was not made by ``create_network``, which names it.
     """
-    if not network.name:
+    network = unwrapped(network)
+    if not getattr(network, "name", ""):
         raise ValueError("a network without a name cannot be loaded again; use create_network")
+    assert isinstance(network, FusionNetwork)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     metadata = {"network": network.name, "options": json.dumps(network.options)}
-    save_file(state, path, metadata=metadata)
+    replace_file(Path(path), _in_order(save(state, metadata)))
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network inside ``torch.compile``, DataParallel, DDP or AveragedModel."""
+    if isinstance(network, FusionNetwork):
+        return network
+    for name in ("_orig_mod", "module"):
+        inner = getattr(network, name, None)
+        if isinstance(inner, nn.Module):
+            return unwrapped(inner)
+    return network
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file whose metadata are in order: the writer shuffles them."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    total = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(2**20):
+            total.update(block)
+    return total.hexdigest()
+
+
+def weights_sha256(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and values, whatever file they were read from."""
+    total = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
 
 
 def _is_file(path: Path) -> bool:
@@ -157,6 +203,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
         raise InputError(
             f"{path} is not a whole safetensors file ({reason}); get it again"
         ) from None
+    state = _named_as_ours(state)
     return Checkpoint(path, file_sha256(path), state, metadata.get("network"), options)
 
 
@@ -178,18 +225,27 @@ def _read_pytorch(path: Path, convert: Callable[[Any], Any]) -> Checkpoint:
         stored = written
         weights = content.get("state_dict", {})
         content = {key: weights[key] for key in weights if key.startswith("network.")}
-    for wrapper in _WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
+    while isinstance(content, dict) and (found := _inner(content)) is not None:
+        content = found
     if not isinstance(content, dict) or not all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
         raise InputError(
             f"{path} holds no state dict; save one with torch.save(network.state_dict())"
         )
+    network, options = stored.get("network"), stored.get("options", {})
+    return Checkpoint(path, file_sha256(path), _named_as_ours(content), network, options)
+
+
+def _inner(content: dict[str, Any]) -> dict[str, Any] | None:
+    """The weights inside a larger checkpoint, if it is one."""
+    return next((content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
+
+
+def _named_as_ours(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights without what wrappers put before their names, in whatever order they wrapped."""
+    weights = {key: value for key, value in state.items() if key != _COUNTER}
     for prefix in _PREFIXES:
-        if content and all(key.startswith(prefix) for key in content):
-            content = {key.removeprefix(prefix): value for key, value in content.items()}
-    return Checkpoint(
-        path, file_sha256(path), content, stored.get("network"), stored.get("options", {})
-    )
+        if weights and all(key.startswith(prefix) for key in weights):
+            return _named_as_ours({key.removeprefix(prefix): v for key, v in weights.items()})
+    return weights

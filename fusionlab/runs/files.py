@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from fusionlab.data.colour import to_levels
+from fusionlab.writing import replace_file
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 
@@ -57,15 +58,13 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write arrays as a compressed ``.npz``."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stub knows no **
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue(), durable=False)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that it never exists in part."""
+def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write a file so that it never exists in part; ``durable`` as for ``replace_file``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    replace_file(path, content, durable=durable)
 
 
 def link(source: Path, target: Path) -> bool:
@@ -101,7 +100,7 @@ def _write(path: Path, picture: Image.Image) -> None:
     options = {"quality": 95, "subsampling": 0} if name == "JPEG" else {}
     buffer = io.BytesIO()
     picture.save(buffer, format=name, **options)
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue(), durable=False)  # thousands, each made again if lost
 
 
 @cache

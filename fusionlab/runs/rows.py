@@ -55,8 +55,9 @@ class RowFile:
         lines = list(csv.reader(io.StringIO(text, newline="")))
         in_quotes = text.count('"') % 2 == 1  # a name may hold the end of a line
         if text and (in_quotes or not text.endswith("\n")):
-            self.path.unlink()
-            self._append(*lines[:-1])
+            kept = io.StringIO()
+            csv.writer(kept).writerows(lines[:-1])
+            write_atomic(self.path, kept.getvalue().encode())
 
 
 def join_files(paths: Sequence[Path], order: Sequence[Sequence[str]]) -> None:

@@ -32,6 +32,8 @@ TTD_PRESETS: dict[str, dict[str, Any]] = {
         "gain": "auto",
     },
 }
+LARGEST_TEMPERATURE = 1e6
+LARGEST_UNNORMALISED = 10.0  # scores are e to the γ times loss: e^10 is 22,000
 _CHOICES = {
     "basis": ("loss", "gradient"),
     "compare": ("components", "fused"),
@@ -170,12 +172,23 @@ class TTD:
         else:
             assert not isinstance(self.temperature, list)
             at_least("ttd.temperature", self.temperature, 0)
+            self._check_largest(float(self.temperature or 0))
         is_number = type(self.channel) is int and self.channel >= 0
         if self.channel not in ("mean", "auto") and not is_number:
             wrong = repr(self.channel)
             raise InputError(f"ttd.channel must be mean, auto or a number from 0, got {wrong}")
         if self.channel != "mean" and self.basis == "loss":
             raise InputError("ttd.channel is of gradients: set ttd.basis to gradient")
+
+    def _check_largest(self, temperature: float) -> None:
+        """Scores above 1 that nothing normalises must stay where features are still features."""
+        grows = (self.normalization, self.correlation, self.form) == ("none", "positive", "exp")
+        largest = LARGEST_UNNORMALISED if grows else LARGEST_TEMPERATURE
+        if temperature > largest:
+            because = " with normalization none, correlation positive and form exp" if grows else ""
+            raise InputError(
+                f"ttd.temperature must be at most {largest:g}{because}, got {temperature:g}"
+            )
 
 
 def varied(settings: list[TTD]) -> list[str]:

@@ -17,7 +17,7 @@ from fusionlab.evaluation.opening import check_data
 from fusionlab.losses import Objective, ParameterGroup, create_objective, objective_name
 from fusionlab.metrics import open_metrics
 from fusionlab.networks import NETWORKS, FusionNetwork, create_network, save_checkpoint
-from fusionlab.networks.checkpoints import file_sha256
+from fusionlab.networks.checkpoints import weights_sha256
 from fusionlab.settings import Data, Metrics, Network, Training
 from fusionlab.training.callbacks import HoldBatchNorm
 from fusionlab.training.data import open_training
@@ -174,7 +174,7 @@ def _save(fitting: Fitting, objective: Objective, network: FusionNetwork | None)
     if network is not None:
         path = fitting.folder / f"{network.name}.safetensors"
         save_checkpoint(network, path)
-        network.checkpoint = {"path": str(path), "sha256": file_sha256(path)}
+        network.checkpoint = {"path": str(path), "sha256": weights_sha256(network.state_dict())}
         files.append(path)
     own = objective.save(fitting.folder)
     return [*files, *([own] if own is not None else [])]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from fusionlab.errors import InputError
-from fusionlab.networks.base import FusionNetwork
+from fusionlab.networks.base import FusionNetwork, check_evaluation_mode
 from fusionlab.registry import TTD_LOSSES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd.dominability import feature_gain, relative_dominability, score_gain
@@ -83,7 +83,12 @@ class TestTimeDynamicFusion(nn.Module):
             )
 
     def forward(self, sources: Tensor, task: str | None = None) -> DynamicFusion:
-        """Fuse (B, M, C, H, W) in [0, 1] dynamically; the task is for networks that use it."""
+        """Fuse (B, M, C, H, W) in [0, 1] dynamically; the task is for networks that use it.
+
+        Raises:
+            InputError: If the network is in training mode.
+        """
+        check_evaluation_mode(self.network)
         return self.fuse(Encoded(self.network, sources, task))
 
     def fuse(self, encoded: Encoded) -> DynamicFusion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -97,8 +98,11 @@ def _graph() -> Iterator[None]:
 def _cut(encoder: nn.Module) -> Iterator[list[tuple[Tensor, ...]]]:
     """Let the graph begin at the encoder's output: leaves, by call and branch."""
     calls: list[tuple[Tensor, ...]] = []
+    thread = get_ident()
 
     def cut(module: nn.Module, inputs: Any, output: Any) -> Any:
+        if get_ident() != thread:  # another thread fuses with the same network
+            return output
         calls.append(tuple(x.detach().requires_grad_() for x in feature_tensors(output)))
         return calls[-1] if isinstance(output, tuple) else calls[-1][0]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fusionlab.errors import InputError
-from fusionlab.networks.base import gain_at
+from fusionlab.networks.base import check_evaluation_mode, gain_at
 from fusionlab.registry import TTD_LOSSES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd.dominability import feature_gain, relative_dominability, score_gain
@@ -58,7 +59,7 @@ class HookedDynamicFusion:
         reconstruct: Fuse | None = None,
         settings: TTD | None = None,
     ) -> None:
-        self.encoder, self.name = part_of(module, encoder), encoder
+        self.module, self.encoder, self.name = module, part_of(module, encoder), encoder
         self.run, self.reconstruct = fuse, reconstruct or fuse
         self.settings = (settings or TTD()).resolved(max_rule=False)
         if self.settings.needs_calibration:
@@ -73,8 +74,10 @@ class HookedDynamicFusion:
         """Fuse (B, M, C, H, W) dynamically.
 
         Raises:
-            InputError: If the encoder is not called as it should be.
+            InputError: If the encoder is not called as it should be, or the module is in training
+                mode.
         """
+        check_evaluation_mode(self.module)
         samples = [self._fuse_one(sample) for sample in sources.split(1)]
         return DynamicFusion(*(torch.cat(parts) for parts in zip(*samples, strict=True)))
 
@@ -123,7 +126,7 @@ class HookedDynamicFusion:
 def scaled(encoder: nn.Module, gain: Tensor, name: str = "the encoder") -> Iterator[None]:
     """Scale what an encoder returns by a gain while one sample is fused.
 
-    The hook is gone afterwards, also after an error.
+    The hook acts in this thread only, and is gone afterwards, also after an error.
 
     Args:
         encoder: Called once for each source, in order, or once on all.
@@ -133,10 +136,12 @@ def scaled(encoder: nn.Module, gain: Tensor, name: str = "the encoder") -> Itera
     Raises:
         InputError: If it is called another number of times, or its output fits neither way.
     """
-    count, calls = len(gain), 0
+    count, calls, thread = len(gain), 0, get_ident()
 
     def scale(module: nn.Module, inputs: Any, output: Any) -> Any:
         nonlocal calls
+        if get_ident() != thread:  # another thread fuses with the same network
+            return output
         first = calls
         calls += _batch(output, count, name)
         if calls > count:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_other_samples_are_refused(whole, tmp_path, capsys):
 
 def test_other_weights_are_refused(whole, capsys):
     path = whole / "summary.json"
-    path.write_text(path.read_text().replace('"sha256": "5ab7', '"sha256": "0000'))
+    path.write_text(re.sub(r'"sha256": "....', '"sha256": "0000', path.read_text()))
     with pytest.raises(SystemExit) as stop:
         evaluate.main(["--resume", str(whole)])
     assert stop.value.code == 2

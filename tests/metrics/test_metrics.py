@@ -170,3 +170,24 @@ def test_every_preset_opens(preset):
 def test_the_table_of_the_ttd_paper():
     names = ["EN", "SD", "AG", "EI", "SF", "SCD", "SSIM", "CE"]
     assert list(FusionMetrics().names) == names
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_no_metric_looks_at_the_default_type(kind):
+    """Lightning changes it for trainer.precision 16-true and bf16-true."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (3, 1, 64, 72), generator=generator).float()
+    fused, sources = images[:1], images[None, 1:]
+    every = [one for one in open_metrics(names=list(METRICS)) if one.minimum_size <= SMALL]
+    expected = [metric.score(fused, sources) for metric in every]
+    torch.set_default_dtype(kind)
+    try:
+        found = [metric.score(fused, sources) for metric in every]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    wrong = [
+        metric.name
+        for metric, one, other in zip(every, expected, found, strict=True)
+        if not torch.equal(one, other)
+    ]
+    assert wrong == []

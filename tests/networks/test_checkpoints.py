@@ -1,4 +1,3 @@
-import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -6,12 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from fusionlab.errors import InputError
 from fusionlab.networks import FusionNetwork, create_network, save_checkpoint
-from fusionlab.networks.checkpoints import bundled_checkpoint, read_checkpoint
+from fusionlab.networks.checkpoints import (
+    bundled_checkpoint,
+    file_sha256,
+    read_checkpoint,
+    weights_sha256,
+)
 from fusionlab.networks.ifcnn import IFCNN
 
 SOURCES = torch.linspace(0, 1, 2 * 3 * 5 * 7).view(1, 2, 3, 5, 7)
@@ -50,8 +55,10 @@ def test_what_is_saved_comes_back(network, tmp_path):
     assert is_the_same(loaded, network)
     assert not loaded.training
     assert path.stat().st_size < 1_000_000
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert loaded.checkpoint == {"path": str(path), "sha256": sha256}
+    assert loaded.checkpoint == {
+        "path": str(path),
+        "sha256": weights_sha256(network.state_dict()),
+    }
     save_checkpoint(loaded, tmp_path / "again.safetensors")
     assert is_the_same(create_network("ifcnn", tmp_path / "again.safetensors"), network)
 
@@ -157,7 +164,7 @@ def test_no_such_file(name, tmp_path):
 def test_the_bundled_checkpoint_loads_with_its_options():
     bundled = create_network("ifcnn", "bundled")
     path = bundled_checkpoint("ifcnn")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = weights_sha256(load_file(path))
     assert bundled.checkpoint == {"path": "bundled", "sha256": sha256}
     stored = read_checkpoint(path)
     assert stored.options == bundled.options
@@ -377,3 +384,53 @@ def test_a_training_checkpoint_without_weights_is_refused(tmp_path):
 def test_a_network_without_a_name_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match="create_network"):
         save_checkpoint(IFCNN(), tmp_path / "a.safetensors")
+
+
+WRAPPED = {
+    "compiled": lambda state, network: {f"_orig_mod.{k}": v for k, v in state.items()},
+    "DDP, compiled": lambda state, network: {f"module._orig_mod.{k}": v for k, v in state.items()},
+    "AveragedModel": lambda state, network: AveragedModel(network).state_dict(),
+    "a module's model": lambda state, network: {f"model.{k}": v for k, v in state.items()},
+}
+
+
+@pytest.mark.parametrize("container", ["pth", "ckpt", "nested", "safetensors"])
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_wrapped_weights_load_from_every_container(wrapper, container, network, tmp_path, capsys):
+    state = WRAPPED[wrapper](network.state_dict(), network)
+    path = tmp_path / f"x.{container.replace('nested', 'pth')}"
+    if container == "safetensors":
+        save_file(state, path)
+    else:
+        shapes = {"pth": state, "ckpt": {"state_dict": state}}
+        torch.save(shapes.get(container, {"model": {"state_dict": state}}), path)
+    loaded = create_network("ifcnn", path, **network.options)
+    assert is_the_same(loaded, network)
+    assert loaded.checkpoint["sha256"] == weights_sha256(network.state_dict())
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel, AveragedModel])
+def test_a_wrapped_network_is_saved_as_the_network(wrap, network, tmp_path):
+    save_checkpoint(wrap(network), tmp_path / "x.safetensors")
+    assert is_the_same(create_network("ifcnn", tmp_path / "x.safetensors"), network)
+
+
+def test_the_same_weights_make_the_same_file(network, tmp_path):
+    hashes = set()
+    for _ in range(8):
+        save_checkpoint(network, tmp_path / "x.safetensors")
+        hashes.add(file_sha256(tmp_path / "x.safetensors"))
+    assert len(hashes) == 1
+
+
+def test_the_hash_of_weights_is_that_of_names_types_shapes_and_values():
+    state = {"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(())}
+    same = {"b": torch.zeros(()), "a": state["a"].T.contiguous().T}  # other order, other strides
+    assert weights_sha256(state) == weights_sha256(same)
+    for other in (
+        {**state, "a": torch.arange(6.0).view(3, 2)},
+        {**state, "a": state["a"].double()},
+        {"c": state["a"], "b": state["b"]},
+        {**state, "b": torch.ones(())},
+    ):
+        assert weights_sha256(other) != weights_sha256(state)

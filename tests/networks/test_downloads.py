@@ -10,6 +10,7 @@ import torch
 
 from fusionlab.errors import InputError
 from fusionlab.networks import create_network, save_checkpoint
+from fusionlab.networks.checkpoints import weights_sha256
 from fusionlab.networks.downloads import cached_path, download, is_address, web_address
 from fusionlab.networks.ifcnn import IFCNN
 from fusionlab.networks.published import Published
@@ -213,7 +214,7 @@ def test_a_network_is_made_from_an_address(server, lively, tmp_path, capsys):
     loaded = create_network("ifcnn", checkpoint=url)
     assert loaded.options == network.options
     assert torch.equal(loaded.conv1.weight, network.conv1.weight)
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = weights_sha256(network.state_dict())
     assert loaded.checkpoint == {"path": url, "sha256": sha256}
     assert "unknown SHA-256" not in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import torch
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
+from fusionlab.networks.checkpoints import file_sha256
 from fusionlab.networks.stackmff import StackMFF, depth, index_of_depth, rounded_luma
 from fusionlab.networks.stackmff_v3 import FocusLogits, _apart, _image, _windows, smoothed
 from fusionlab.ttd import TestTimeDynamicFusion
@@ -187,7 +188,7 @@ def test_sources_are_put_into_the_order_of_their_focus(lively):
 def test_the_file_tells_the_version_and_must_be_whole(version, sha256, shared, tmp_path, capsys):
     path = shared / "weights" / "stackmff" / f"stackmff_{version}_final.pth"
     network = create_network("stackmff", path)
-    assert network.checkpoint["sha256"].startswith(sha256)
+    assert file_sha256(path).startswith(sha256)
     assert network.options == {"version": version, "rule": "auto"}
     assert capsys.readouterr().err == ""
     content = torch.load(path, weights_only=True, map_location="cpu")

@@ -19,6 +19,12 @@ from fusionlab.settings.ttd import label, varied
         ({"loss": "l2"}, "ttd.loss must be one of l1, mse, ssim, structure, objective, got 'l2'"),
         ({"temperature": -1.0}, "ttd.temperature must be at least 0, got -1.0"),
         ({"temperature": math.nan}, "ttd.temperature must be at least 0, got nan"),
+        ({"temperature": 1e7}, "ttd.temperature must be at most 1e.06, got 1e.07"),
+        (
+            {"temperature": 11.0, "normalization": "none", "correlation": "positive"},
+            "ttd.temperature must be at most 10 with normalization none, correlation positive and "
+            "form exp, got 11",
+        ),
         ({"temperature": "warm"}, "ttd.temperature must be a number or auto, got warm"),
         ({"form": "log"}, "ttd.form must be one of exp, linear, sigmoid, got 'log'"),
         (

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -189,3 +191,22 @@ def test_an_encoder_that_is_called_otherwise_is_named(run, reason):
     with pytest.raises(InputError, match=f"parts.encoder .*{reason}"):
         dynamic.fuse(torch.rand(1, 2, 1, 8, 10), torch.ones(1, 2, 1, 8, 10))
     assert not network.parts["encoder"]._forward_hooks
+
+
+@pytest.mark.parametrize("settings", [{}, {"basis": "gradient"}], ids=str)
+def test_threads_do_not_meet_each_others_hooks(settings):
+    torch.manual_seed(0)
+    network = Foreign()
+    dynamic = hooked(network, **settings)
+    samples = [torch.rand(1, 2, 1, 24, 24) for _ in range(60)]
+    alone = [dynamic(one).fused.detach() for one in samples]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda one: dynamic(one).fused.detach(), samples))
+    assert all(map(torch.equal, alone, together))
+
+
+def test_a_module_that_normalises_by_the_batch_is_refused():
+    network = Foreign()
+    network.decoder = nn.Sequential(network.decoder, nn.BatchNorm2d(1))
+    with pytest.raises(InputError, match="training mode"):
+        hooked(network)(torch.rand(1, 2, 1, 8, 8))
