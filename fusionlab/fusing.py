@@ -22,7 +22,7 @@ from fusionlab.console import note
 from fusionlab.data.batches import collate
 from fusionlab.data.colour import levels_luma, to_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset, make_sample
-from fusionlab.data.images import read_image
+from fusionlab.data.images import Noticed, read_image
 from fusionlab.data.layouts.names import places_of
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, check_evaluation_mode
@@ -274,8 +274,8 @@ class Fuser:
             else {str(k): one for k, one in enumerate(sample, 1)}
         )
         images = [
-            one.float() if isinstance(one, Tensor) else read_image(Path(one))
-            for one in named.values()
+            one.float() if isinstance(one, Tensor) else _read(name, Path(one))
+            for name, one in named.items()
         ]
         sizes = {tuple(image.shape[-2:]) for image in images}
         if len(sizes) != 1:
@@ -301,6 +301,15 @@ def _tell_far(output: Tensor, names: Sequence[str], how: str) -> None:
                 f"{name} fused {how} reaches from {low:.3g} to {high:.3g}, far outside [0, 1]: "
                 "look at the picture; the checkpoint or ttd.temperature may not fit"
             )
+
+
+def _read(name: str, path: Path) -> Tensor:
+    """A source of a file, with a note of what is odd in it."""
+    noticed = Noticed()
+    image = read_image(path, noticed=noticed)
+    for line in noticed.lines(name):
+        note(line)
+    return image
 
 
 def best_device() -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Optional
+from typing import Any, Literal, Optional, Union
 
 from jsonargparse import Namespace
 
@@ -48,6 +48,19 @@ def parser() -> Parser:
         type=Literal["auto", "luma", "rgb"],
         default="auto",
         help="What the network sees: luma, rgb, or auto (RGB where its authors fuse it).",
+    )
+    made.add_argument(
+        "--range",
+        type=Optional[Union[float, str, dict[str, Union[float, str]]]],  # noqa: UP007, UP045
+        default=None,
+        help="Stored value that is white, e.g. 4095; auto for the smallest and the largest of all "
+        "images of a source; or by source, e.g. {ir: 16383}. Default: what the files say.",
+    )
+    made.add_argument(
+        "--page",
+        type=Optional[int],  # noqa: UP045 (as above)
+        default=None,
+        help="Page, frame or slice of images that hold several, from 1. Default: the first.",
     )
     add_ttd(made)
     made.add_argument(

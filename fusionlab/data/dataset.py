@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fusionlab.data.colour import grey_levels, merge_chroma, to_luma, to_rgb
-from fusionlab.data.images import check_images, image_size, read_image
+from fusionlab.data.decoding import Header, header
+from fusionlab.data.images import Noticed, Reading, examine, read_image
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
 from fusionlab.data.manifest_files import load_manifest
 from fusionlab.data.manifest_open import open_manifest
+from fusionlab.data.ranges import REFERENCE, readings
 from fusionlab.data.scenes import TASKS, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
@@ -96,18 +98,30 @@ class FolderDataset(FusionDataset):
     Args:
         listing: Files of the samples.
         task: The task.
+        range_: White level of the stored values, ``auto``, or either by source; see
+            :func:`~fusionlab.data.ranges.readings`.
+        page: Page of files that have several, from 1.
 
     Raises:
         InputError: If the images of a sample differ in size, or one is unreadable.
     """
 
-    def __init__(self, listing: Listing, task: str) -> None:
+    def __init__(
+        self,
+        listing: Listing,
+        task: str,
+        range_: float | str | Mapping[str, float | str] | None = None,
+        page: int | None = None,
+    ) -> None:
         super().__init__(listing.name, task)
         self.listing = listing
+        self.notes: list[str] = []
         for sample in listing.samples:
             self.ids.append(sample.id)
             self.source_names.append(tuple(sample.sources))
-            self.sizes.append(_common_size(sample))
+            self.sizes.append(_common_size(sample, page))
+        self.readings: dict[str, Reading] = readings(self._by_source(), range_, page)
+        self.noticed = {name: Noticed() for name in self.readings}
         with_reference = [sample for sample in listing.samples if sample.reference]
         self.has_reference = bool(with_reference)
         if with_reference and len(with_reference) < len(listing.samples):
@@ -119,16 +133,37 @@ class FolderDataset(FusionDataset):
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
         """Read the files of a sample."""
         sample = self.listing.samples[index]
-        sources = [read_image(path) for path in sample.sources.values()]
-        return sources, read_image(sample.reference) if sample.reference else None
+        sources = [self._read(name, path) for name, path in sample.sources.items()]
+        truth = sample.reference
+        return sources, None if truth is None else self._read(REFERENCE, truth)
 
     def check_files(self) -> None:
         """Decode every file, so that a broken one is found before anything is computed.
 
+        What is odd in them is said in :attr:`notes` then.
+
         Raises:
             InputError: Naming the first file that is unreadable or truncated.
         """
-        check_images(path for sample in self.listing.samples for path in _files(sample))
+        for name, paths in self._by_source().items():
+            self.noticed[name] = examine(paths, self.readings[name])
+        self.notes = self.oddities()
+
+    def oddities(self) -> list[str]:
+        """Lines about what was odd in the files that were read so far."""
+        return [line for name, one in self.noticed.items() for line in one.lines(name)]
+
+    def _read(self, name: str, path: Path) -> Tensor:
+        return read_image(path, self.readings[name], self.noticed[name])
+
+    def _by_source(self) -> dict[str, list[Path]]:
+        """The files of each source, those of ground truths last."""
+        files: dict[str, list[Path]] = {}
+        for sample in self.listing.samples:
+            for name, path in sample.sources.items():
+                files.setdefault(name, []).append(path)
+        truths = [sample.reference for sample in self.listing.samples if sample.reference]
+        return {**files, **({REFERENCE: truths} if truths else {})}
 
     def found(self) -> str:
         """What was found, in a line for the user."""
@@ -147,7 +182,19 @@ class FolderDataset(FusionDataset):
     def describe(self) -> dict[str, Any]:
         """Folder, layout, ids, the names of ignored files, and the manifest if there is one."""
         root = self.listing.root
-        settled = {"split": self.listing.split, "manifest": self.listing.manifest}
+        levels = {
+            name: [one.black or 0.0, one.white]
+            for name, one in self.readings.items()
+            if one.white is not None
+        }
+        pages = {one.page for one in self.readings.values()}
+        settled = {
+            "split": self.listing.split,
+            "manifest": self.listing.manifest,
+            "range": levels or None,
+            "page": max(filter(None, pages), default=None),
+            "notes": self.notes or None,
+        }
         return {
             "name": self.name,
             "root": str(root.resolve()),
@@ -198,7 +245,7 @@ def open_data(settings: Data) -> list[FusionDataset]:
         InputError: If the folder cannot be used, or its task cannot be told.
     """
     if settings.root is not None:
-        return [FolderDataset(*_find(settings))]
+        return [FolderDataset(*_find(settings), settings.range, settings.page)]
     return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 
 
@@ -238,13 +285,18 @@ def _files(sample: Sample) -> list[Path]:
     return [*sample.sources.values(), *([sample.reference] if sample.reference else [])]
 
 
-def _common_size(sample: Sample) -> tuple[int, int]:
-    sizes = {path: image_size(path) for path in _files(sample)}
-    first, size = next(iter(sizes.items()))
-    for path, other in sizes.items():
-        if other != size:
+def _common_size(sample: Sample, page: int | None) -> tuple[int, int]:
+    headers: dict[Path, Header] = {path: header(path, page) for path in _files(sample)}
+    first, own = next(iter(headers.items()))
+    for path, other in headers.items():
+        if other.size != own.size:
             raise InputError(
-                f"{path} is {other[1]}x{other[0]} but {first} is {size[1]}x{size[0]}; "
-                "register them to one size first"
+                f"{path} is {other.size[1]}x{other.size[0]} but {first} is "
+                f"{own.size[1]}x{own.size[0]}; register them to one size first"
             )
-    return size
+        if other.offset != own.offset:
+            raise InputError(
+                f"{path} lies at {other.offset} in its picture but {first} at {own.offset} "
+                "(XPosition, YPosition); save both uncropped"
+            )
+    return own.size

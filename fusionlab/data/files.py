@@ -2,37 +2,91 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fusionlab.errors import InputError
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+EXTENSIONS = frozenset(
+    {
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp"),
+        *(".jp2", ".j2k", ".pgm", ".ppm", ".pbm", ".pnm", ".npy", ".dcm", ".nii", ".nii.gz"),
+        *(".exr", ".hdr"),
+    }
+)
+# Images of other formats, whose absence from a data set must not go unnoticed
+UNREAD = frozenset(
+    {
+        *(".avif", ".heic", ".heif", ".jxl", ".jxr", ".tga", ".psd", ".dng", ".cr2", ".cr3"),
+        *(".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".fits", ".fit", ".mhd", ".mha"),
+        *(".nrrd", ".pfm", ".svg", ".eps", ".ico", ".jls", ".mat", ".seq", ".ima", ".dicom"),
+    }
+)
+
+
+def extension(path: Path | PurePath) -> str:
+    """The ending of a file's name, in lower case; that of compressed NIfTI is double."""
+    name = path.name.casefold()
+    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.casefold()
+
+
+def stem(path: Path | PurePath) -> str:
+    """A file's name without that ending."""
+    return path.name[: len(path.name) - len(extension(path))]
+
+
+def key(name: str) -> str:
+    """What two spellings of a name have in common: case is folded, accents are composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def is_image(path: Path) -> bool:
     """Whether a file's name says that it is an image we read."""
-    return path.suffix.casefold() in EXTENSIONS and not path.name.startswith(".")
+    return extension(path) in EXTENSIONS and not path.name.startswith(".")
 
 
 def images_in(folder: Path) -> Iterator[Path]:
-    """The images that lie in a folder itself, in natural order."""
-    yield from sorted((f for f in folder.iterdir() if f.is_file() and is_image(f)), key=natural)
+    """The images that lie in a folder itself, in natural order.
+
+    Raises:
+        InputError: If the name of one is not UTF-8, or it is a link to nothing.
+    """
+    found = sorted((f for f in folder.iterdir() if is_image(f) and not f.is_dir()), key=natural)
+    for path in found:
+        check_name(path)
+        if not path.is_file():
+            raise InputError(f"{path} is a link to a file that is not there; get it, or delete it")
+    yield from found
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name that no table, report or manifest can hold.
+
+    Raises:
+        InputError: If its bytes are not UTF-8.
+    """
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InputError(f"{shown} has a name that is not UTF-8; rename it") from None
 
 
 def by_stem(folder: Path) -> dict[str, Path]:
-    """The images in a folder by case-folded stem.
+    """The images in a folder by the :func:`key` of their stem.
 
     Raises:
         InputError: If two have the same.
     """
     paths: dict[str, Path] = {}
     for path in images_in(folder):
-        stem = path.stem.casefold()
-        if stem in paths:
-            raise same_name(paths[stem], path)
-        paths[stem] = path
+        name = key(stem(path))
+        if name in paths:
+            raise same_name(paths[name], path)
+        paths[name] = path
     return paths
 
 

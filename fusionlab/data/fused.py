@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.data.files import is_image
-from fusionlab.data.images import check_images, image_size
+from fusionlab.data.decoding import kind_of
+from fusionlab.data.files import by_stem, key
+from fusionlab.data.images import examine, image_size
 from fusionlab.errors import InputError
 
 
@@ -27,6 +26,7 @@ class FusedFolder:
         missing: Samples without a fused image.
         surplus: Images that belong to no sample.
         jpegs: Those of ``paths`` that were compressed with JPEG.
+        odd: Lines about values and pages that may be meant otherwise.
     """
 
     name: str
@@ -36,6 +36,7 @@ class FusedFolder:
     missing: list[str]
     surplus: list[str]
     jpegs: list[Path]
+    odd: list[str] = field(default_factory=list)
 
     def describe(self) -> dict[str, Any]:
         """What a result says of it: plain values."""
@@ -52,7 +53,7 @@ class FusedFolder:
 
     def notes(self) -> list[str]:
         """Lines for the user: what is left out, what was compressed."""
-        notes = []
+        notes = [*self.odd]
         if self.missing:
             notes.append(f"{self.folder}: not scored, no fused image: {_some(self.missing)}")
         if self.surplus:
@@ -92,7 +93,7 @@ def open_fused(
         if found and not (allow_unmatched and folder.paths):
             remedy = "" if not folder.paths else ", or set allow_unmatched to leave them out"
             raise InputError(f"{folder.folder}: {found}; names must match {dataset.name}{remedy}")
-        check_images(folder.paths.values())
+        folder.odd.extend(examine(folder.paths.values()).lines(str(folder.folder)))
     if not common:
         raise InputError(f"no sample of {dataset.name} has a fused image in every folder")
     return opened
@@ -112,13 +113,8 @@ def method_names(folders: list[Path]) -> list[str]:
 def _open(folder: Path, name: str, dataset: FusionDataset) -> FusedFolder:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; set fused to folders of fused images")
-    files: dict[str, Path] = {}
-    for path in sorted(path for path in folder.iterdir() if path.is_file() and is_image(path)):
-        stem = path.stem.casefold()
-        if stem in files:
-            raise InputError(f"{files[stem]} and {path} have the same name; keep one")
-        files[stem] = path
-    ids = {name.casefold(): index for index, name in enumerate(dataset.ids)}
+    files = by_stem(folder)
+    ids = {key(name): index for index, name in enumerate(dataset.ids)}
     paths = {index: files[stem] for stem, index in ids.items() if stem in files}
     for index, path in paths.items():
         _check_size(path, dataset, index)
@@ -143,8 +139,7 @@ def _check_size(path: Path, dataset: FusionDataset, index: int) -> None:
 
 
 def _is_jpeg(path: Path) -> bool:
-    with Image.open(path) as image:
-        return image.format in ("JPEG", "MPO")
+    return kind_of(path) == "JPEG"
 
 
 def _some(names: list[str], most: int = 5) -> str:

@@ -101,7 +101,8 @@ def check_data(datasets: Sequence[FusionDataset]) -> None:
                 raise InputError(f"{name} in {dataset.name} is too long a name; shorten it")
         if isinstance(dataset, FolderDataset):
             dataset.check_files()
-            note(dataset.found())
+            for line in (dataset.found(), *dataset.notes):
+                note(line)
 
 
 def _check_methods(settings: Namespace, ttd: Sequence[TTD]) -> None:

@@ -134,7 +134,11 @@ def open_samples(settings: Data, files: Sequence[str] = ()) -> list[FusionDatase
             "set data.task to vif, mif, mef or mff"
         )
     sample = Sample(paths[0].stem, dict(zip(names, paths, strict=True)))
-    return [FolderDataset(Listing(paths[0].parent, "files", [sample]), task)]
+    return [
+        FolderDataset(
+            Listing(paths[0].parent, "files", [sample]), task, settings.range, settings.page
+        )
+    ]
 
 
 def _names(paths: list[Path]) -> list[str]:

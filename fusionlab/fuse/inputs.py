@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.files import stem
 from fusionlab.data.images import image_size
 from fusionlab.data.layouts import KNOWN_SOURCES, Listing, Sample, task_of
 from fusionlab.data.layouts.subfolders import find_subfolders
@@ -63,37 +64,47 @@ def named_sources(
     return (named if given is not None else _in_known_order(named)), task
 
 
-def open_dataset(kind: str, sources: dict[str, Path], task: str) -> tuple[FusionDataset, list[str]]:
+def open_dataset(
+    kind: str,
+    sources: dict[str, Path],
+    task: str,
+    range_: float | str | Mapping[str, float | str] | None = None,
+    page: int | None = None,
+) -> tuple[FusionDataset, list[str]]:
     """The samples to fuse, and why others of a folder cannot be.
 
     Args:
         kind: See :func:`kind_of`.
         sources: Images, folders or videos, by the names of the sources.
         task: The task.
+        range_: White level of stored values, ``auto``, or either by source.
+        page: Page of files that have several, from 1.
 
     Raises:
         InputError: If images of a sample differ in size, one lacks a partner, or nothing is
             readable.
     """
     if kind == "videos":
+        if range_ is not None or page is not None:
+            raise InputError("--range and --page are for images; videos state their range")
         return VideoDataset(sources, task), []
     first = next(iter(sources.values()))
-    samples = [Sample(first.stem, sources)] if kind == "images" else _match(sources)
-    faults = {sample.id: _fault(sample) for sample in samples}
+    samples = [Sample(stem(first), sources)] if kind == "images" else _match(sources)
+    faults = {sample.id: _fault(sample, page) for sample in samples}
     readable = [sample for sample in samples if faults[sample.id] is None]
     if not readable:
         raise InputError(next(iter(faults.values())))
-    dataset = FolderDataset(Listing(first.parent, kind, readable), task)
+    dataset = FolderDataset(Listing(first.parent, kind, readable), task, range_, page)
     if kind == "images":
         dataset.check_files()  # of folders, a broken one costs its own sample only
     return dataset, [fault for fault in faults.values() if fault is not None]
 
 
-def _fault(sample: Sample) -> str | None:
+def _fault(sample: Sample, page: int | None) -> str | None:
     """Why a sample's files are no images; None if they begin as such."""
     try:
         for path in sample.sources.values():
-            image_size(path)
+            image_size(path, page)
     except InputError as fault:
         return str(fault)
     return None

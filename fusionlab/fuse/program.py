@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 
 from fusionlab.console import ProgressBar, note
 from fusionlab.data.colour import to_levels
-from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.dataset import FolderDataset, FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import VideoWriter
 from fusionlab.fuse.inputs import (
@@ -27,6 +27,7 @@ from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.runs.files import viridis
 from fusionlab.settings import TTD
+from fusionlab.settings.checks import check_range
 
 
 def fuse(settings: Namespace) -> bool:
@@ -44,6 +45,7 @@ def fuse(settings: Namespace) -> bool:
     ttd = None if settings.ttd is None else settings.ttd.single()
     if settings.rd_dir is not None and ttd is None:
         raise InputError("--rd-dir takes the maps of test-time dynamic fusion; add --ttd")
+    check_range("range", settings.range)
     paths, output = [Path(path) for path in settings.inputs], Path(settings.output)
     kind = kind_of(paths)
     check_output(kind, output)
@@ -61,6 +63,9 @@ def fuse(settings: Namespace) -> bool:
             complete = _fuse_video(fuser, ttd, dataset, targets[0], bar)
         else:
             complete = _fuse_images(fuser, ttd, dataset, targets, faults, bar)
+    if kind == "folders" and isinstance(dataset, FolderDataset):
+        for line in dataset.oddities():  # their files were read only now
+            note(line)
     print(output)
     return complete
 
@@ -84,7 +89,7 @@ def _open(
     group = settings.network
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
     fuser = Fuser(network.to(best_device()), task, settings.colour, group.stretch)
-    dataset, faults = open_dataset(kind, sources, task)
+    dataset, faults = open_dataset(kind, sources, task, settings.range, settings.page)
     check_samples(network, dataset)
     return fuser, dataset, faults
 
@@ -93,7 +98,9 @@ def _notes(dataset: FusionDataset, fuser: Fuser, ttd: TTD | None, output: Path) 
     """What is done and how it was understood, in lines for the user."""
     names, name = ", ".join(dataset.source_names[0]), fuser.network.name
     made = f"{dataset.task}: {names}; {name}{'' if ttd is None else '+TTD'}, {fuser.colour}"
-    return [made, *notes(output), *(dataset.notes() if isinstance(dataset, VideoDataset) else [])]
+    own = dataset.notes() if isinstance(dataset, VideoDataset) else []
+    read = dataset.notes if isinstance(dataset, FolderDataset) else []
+    return [made, *notes(output), *own, *read]
 
 
 def _fuse_images(

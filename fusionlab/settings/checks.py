@@ -15,3 +15,16 @@ def at_least(key: str, value: float | None, least: float) -> None:
     """
     if value is None or not least <= value < math.inf:
         raise InputError(f"{key} must be at least {least}, got {value}")
+
+
+def check_range(key: str, value: float | str | dict[str, float | str] | None) -> None:
+    """Refuse what is neither a white level above 0, ``auto``, nor either by source.
+
+    Raises:
+        InputError: If it is none; the message names the key.
+    """
+    for one in value.values() if isinstance(value, dict) else [value]:
+        if one is None or one == "auto":
+            continue
+        if isinstance(one, (str, bool)) or not 0 < one < math.inf:
+            raise InputError(f"{key} must be a number above 0 or auto, or by source, got {one!r}")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from fusionlab.errors import InputError
 from fusionlab.registry import LAYOUTS, NETWORKS, OBJECTIVES
-from fusionlab.settings.checks import at_least
+from fusionlab.settings.checks import at_least, check_range
 
 Task = Literal["vif", "mif", "mef", "mff"]
 
@@ -59,6 +59,11 @@ class Data:
             found in the folder.
         reference: Name of the ground truth (subfolder or suffix). Default: found by its usual
             names (gt, reference, full_clear ...).
+        range: Stored value that is white, where 0 is black, e.g. 4095 for 12 bits in files of 16;
+            auto for the smallest and the largest value of each source in the whole data set; or by
+            source, e.g. {ir: 16383}. Default: what the files say.
+        page: Page (or frame, or slice) of files that hold several, from 1. Default: the first, and
+            a note.
         colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
             its authors fuse it).
         batch_size: Most images of one size that are fused at once.
@@ -73,6 +78,8 @@ class Data:
     layout: str = "auto"
     sources: list[str] | None = None
     reference: str | None = None
+    range: float | str | dict[str, float | str] | None = None
+    page: int | None = None
     colour: Literal["auto", "luma", "rgb"] = "auto"
     batch_size: int = 1
     workers: int = 0
@@ -97,6 +104,12 @@ class Data:
             raise InputError("data.verify_hashes needs data.name, which says what to compare with")
         if given and self.root is None:
             raise InputError(f"data.{given[0]} needs data.root: built-in scenes have their own")
+        check_range("data.range", self.range)
+        if self.page is not None:
+            at_least("data.page", self.page, 1)
+        for name in ("range", "page"):
+            if getattr(self, name) is not None and self.root is None:
+                raise InputError(f"data.{name} needs data.root: built-in scenes have their own")
         at_least("data.batch_size", self.batch_size, 1)
         at_least("data.workers", self.workers, 0)
 

@@ -85,7 +85,7 @@ def _tiles(run: Run, files: Iterable[tuple[str, Path]]) -> list[Tile]:
 
 
 def _opened(path: Path) -> Image.Image | None:
-    return Image.open(path) if path.exists() else None
+    return Image.open(path, formats=("PNG",)) if path.exists() else None
 
 
 def image_tile(image: Tensor) -> Image.Image:

@@ -101,6 +101,8 @@ def _open_pairs(
             )
     if isinstance(dataset, FolderDataset):
         dataset.check_files()
+        for line in dataset.notes:
+            note(line)
     patches = PairPatches(
         dataset,
         training.crop_size,
