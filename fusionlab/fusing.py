@@ -32,6 +32,7 @@ from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, calibra
 
 CALIBRATION_SAMPLES = 4  # the first of a data set
 FAR = 9.0  # grey ranges below black or above white, from which on a fused image is told of
+NEUTRAL = 128 / 255  # chroma of grey in files
 
 
 @dataclass  # not frozen: Lightning moves what is predicted
@@ -220,19 +221,29 @@ class Fuser:
         output = output.float()
         if self.network.output_range is not None:
             output = output.clamp(*self.network.output_range)
-        if self.stretch and not self.network.stretches_colour:
-            output = stretched(output)
+        coloured = chroma.to(output.device).abs().amax((1, 2, 3), keepdim=True) > 0
+        if not self.network.stretches_colour:
+            output = self._stretched(output, coloured)
         fused = output.clamp(0, 1) if output.shape[1] == 3 else output
         luma = torch.stack([to_luma(image) for image in fused])
         chroma = chroma.to(luma)
+        if self.network.truncates:
+            luma, chroma = _truncated(luma.clamp(0, 1)), _truncated(chroma + NEUTRAL) - NEUTRAL
+            fused = _truncated(fused)
         if self.colour == "luma":
             picture = with_chroma(luma, chroma).clamp(0, 1)
         else:
-            coloured = chroma.abs().amax((1, 2, 3), keepdim=True) > 0
             picture = torch.where(coloured, fused, luma)
-        if self.stretch and self.network.stretches_colour:
-            picture = stretched(picture)
+        if self.network.stretches_colour:
+            picture = self._stretched(picture, coloured)
         return to_levels(picture)
+
+    def _stretched(self, images: Tensor, coloured: Tensor) -> Tensor:
+        """(B, C, H, W), as the network's authors stretch; ``coloured`` is (B, 1, 1, 1)."""
+        if not self.stretch:
+            return images
+        found = stretched(images, self.network.stretches_from_zero)
+        return torch.where(coloured, images, found) if self.network.stretches_grey_only else found
 
     @torch.inference_mode()
     def pictures(self, batch: dict[str, Any], encoded: Encoded, ttd: TTD | None) -> list[Picture]:
@@ -364,7 +375,17 @@ def network_objective(network: FusionNetwork) -> Callable[[Tensor, Tensor], Tens
     return OBJECTIVES[network.objective].reconstruction
 
 
-def stretched(image: Tensor) -> Tensor:
-    """(B, C, H, W), each image from its minimum to its maximum over [0, 1]; flat ones stay."""
+def _truncated(images: Tensor) -> Tensor:
+    """To the level below, of 256."""
+    return (255 * images).floor() / 255
+
+
+def stretched(image: Tensor, from_zero: bool = False) -> Tensor:
+    """(B, C, H, W), each image from its minimum, or 0, to its maximum over [0, 1]; flat ones stay.
+
+    From 0 that is one without a positive value.
+    """
     low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
+    if from_zero:
+        low = torch.zeros_like(low)
     return torch.where(high > low, (image - low) / (high - low).where(high > low, 1), image)

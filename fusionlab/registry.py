@@ -130,6 +130,7 @@ NETWORKS = Registry(
         "ship": "fusionlab.networks.ship:SHIP",
         "stackmff": "fusionlab.networks.stackmff:StackMFF",
         "swinfuse": "fusionlab.networks.swinfuse:SwinFuse",
+        "u2fusion": "fusionlab.networks.u2fusion:U2Fusion",
         "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
     },
 )
@@ -147,6 +148,7 @@ OBJECTIVES = Registry(
         "seafusion": "fusionlab.losses.seafusion:SeAFusionObjective",
         "ship": "fusionlab.losses.ship:SHIPObjective",
         "swinfuse": "fusionlab.losses.swinfuse:SwinFuseObjective",
+        "u2fusion": "fusionlab.losses.u2fusion:U2FusionObjective",
     },
 )
 

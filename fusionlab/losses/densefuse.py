@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Kind, Objective, Reconstruction, Step
+from fusionlab.losses.similarity import contrast_and_similarity
 from fusionlab.networks.base import FusionNetwork
 
 GREY_LEVELS = 255.0
@@ -121,7 +122,8 @@ def ms_ssim(
     factors = []
     for weight in SCALE_WEIGHTS:
         guessed = _published_range(x) if as_published else data_range
-        contrast, similarity = _contrast_and_similarity(x, y, guessed)
+        maps = contrast_and_similarity(x, y, WINDOW, guessed)
+        contrast, similarity = maps[0].mean(), maps[1].mean()
         factors.append(((contrast + 1) / 2) ** weight)
         x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
     coarsest = ((similarity + 1) / 2) ** SCALE_WEIGHTS[-1]
@@ -137,17 +139,3 @@ def _published_range(x: Tensor) -> float:
 def scrambled(photographs: Tensor) -> Tensor:
     """(B, 1, 3, H, W), channels last in memory, then read as if they were first."""
     return photographs.permute(0, 1, 3, 4, 2).reshape(photographs.shape)
-
-
-def _contrast_and_similarity(x: Tensor, y: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
-    offsets = torch.arange(WINDOW, dtype=x.dtype, device=x.device) - WINDOW // 2
-    window = (-offsets.square() / (2 * 1.5**2)).exp()
-    window = window / window.sum()
-    maps = torch.cat((x, y, x * x, y * y, x * y)).flatten(0, 1).unsqueeze(1)
-    means = F.conv2d(F.conv2d(maps, window[None, None, :, None]), window[None, None, None])
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = means.chunk(5)
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    variances = mean_xx - mean_x.square() + mean_yy - mean_y.square()
-    contrast = (2 * (mean_xy - mean_x * mean_y) + c2) / (variances + c2)
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    return contrast.mean(), (luminance * contrast).mean()

@@ -90,14 +90,14 @@ def fetch_checkpoint(address: str) -> Path:
 
 
 def _read(name: str, address: str) -> Checkpoint:
-    convert = NETWORKS[name].convert_published
+    theirs = (NETWORKS[name].convert_published, NETWORKS[name].numpy_scalars)
     if address == BUNDLED:
         return read_checkpoint(bundled_checkpoint(name))
     if not is_address(address):
-        return read_checkpoint(address, convert)
+        return read_checkpoint(address, *theirs)
     path = fetch_checkpoint(address)
     try:
-        return read_checkpoint(path, convert)
+        return read_checkpoint(path, *theirs)
     except InputError as fault:
         raise InputError(f"{address}: {fault} (remove that file first)") from None
 

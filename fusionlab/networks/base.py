@@ -34,11 +34,21 @@ class FusionNetwork(nn.Module):
     repeats_luma: ClassVar[bool] = False
     """Its authors give it luma three times and take the luma of what they clamp; so do we."""
 
-    min_max_stretch: ClassVar[bool] = False
+    min_max_stretch: bool = False
     """Its authors stretch each fused image to the full range before they save or score it."""
 
     stretches_colour: ClassVar[bool] = False
     """That stretch follows after the colour is put back, one range for all three channels."""
+
+    stretches_grey_only: ClassVar[bool] = False
+    """That stretch is left out where a source is coloured."""
+
+    stretches_from_zero: ClassVar[bool] = False
+    """That stretch makes the maximum white, and leaves black what is 0."""
+
+    truncates: bool = False
+    """Its authors cut levels off where others are rounded: of RGB, or of luma and chroma before the
+    colour is put back."""
 
     output_range: ClassVar[tuple[float, float] | None] = None
     """Its authors clamp the network's output to this before they put the colour back."""
@@ -104,6 +114,9 @@ class FusionNetwork(nn.Module):
 
     published: ClassVar[tuple[Published, ...]] = ()
     """Its authors' checkpoints."""
+
+    numpy_scalars: ClassVar[bool] = False
+    """Whether these hold NumPy scalars beside the weights."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -267,7 +267,7 @@ class CDDFuse(FusionNetwork):
             with ``CDDFuse_MIF.pth``).
     """
 
-    min_max_stretch: ClassVar[bool] = True
+    min_max_stretch: bool = True
     minimum_size: ClassVar[int] = 2
     objective: ClassVar[str] = "cddfuse"
     paper: ClassVar[str] = "Zhao et al., CVPR 2023"

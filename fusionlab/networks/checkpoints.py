@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pickle
+import re
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -31,6 +34,7 @@ _DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
     EOFError,
     LookupError,
     OSError,
+    BadZipFile,
     RuntimeError,
     TypeError,
     ValueError,
@@ -39,6 +43,13 @@ _WRAPPERS = ("state_dict", "model")  # what people call the weights inside a lar
 # left by DataParallel and AveragedModel, by our FusionModule, by torch.compile, by others' modules
 _PREFIXES = ("module.", "network.", "_orig_mod.", "model.")
 _COUNTER = "n_averaged"  # of AveragedModel, beside the weights
+_RAW = re.compile(r"\.data-\d{5}-of-\d{5}")  # how the data of TensorFlow's checkpoints end
+_SCALAR = np.float64(0).__reduce__()[0]  # what makes a NumPy scalar again
+_SCALARS: list[Any] = [
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    np.dtype,
+    type(np.dtype(np.float64)),
+]
 
 
 @dataclass
@@ -68,15 +79,21 @@ def bundled_checkpoint(network: str) -> Path:
 
 
 def read_checkpoint(
-    path: str | Path, convert: Callable[[Any], Any] = FusionNetwork.convert_published
+    path: str | Path,
+    convert: Callable[[Any], Any] = FusionNetwork.convert_published,
+    numpy_scalars: bool = False,
 ) -> Checkpoint:
     """Read a checkpoint without running any code that it holds.
 
     Args:
-        path: A ``.safetensors`` file of ours, a training checkpoint of ours, or a PyTorch file as
-            its authors published it (a state dict, perhaps below ``state_dict`` or ``model``,
-            perhaps with the prefix ``module.``).
-        convert: The network's ``convert_published``, for authors who published something else.
+        path: A ``.safetensors`` file of ours, a training checkpoint of ours, or a file as its
+            authors published it: PyTorch's (a state dict, perhaps below ``state_dict`` or
+            ``model``, perhaps with the prefix ``module.``), arrays of NumPy by name (``.npz``), or
+            the raw values of TensorFlow's variables, one after the other
+            (``.data-00000-of-00001``).
+        convert: The network's ``convert_published``, for authors who published something else; raw
+            values reach it as one tensor (N,).
+        numpy_scalars: Whether the authors' PyTorch file may hold NumPy scalars beside the weights.
 
     Raises:
         InputError: If there is no such file, or it is no checkpoint, or holds NaN or infinity.
@@ -84,8 +101,10 @@ def read_checkpoint(
     path = Path(path)
     if not _is_file(path):
         raise InputError(f"no checkpoint at {path}; set network.checkpoint to an existing file")
-    safe = path.suffix == ".safetensors"
-    checkpoint = _read_safetensors(path) if safe else _read_pytorch(path, convert)
+    if path.suffix == ".safetensors":
+        checkpoint = _read_safetensors(path)
+    else:
+        checkpoint = _converted(path, _read_published(path, numpy_scalars), convert)
     if not isinstance(checkpoint.options, dict):
         raise InputError(f"{path}: the network's options are no mapping; get or train a sound one")
     for key, value in checkpoint.state.items():
@@ -163,6 +182,23 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[end:]
 
 
+def variables_in_order(values: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The variables of a TensorFlow checkpoint, which holds them in the order of their names.
+
+    Args:
+        values: All values, (N,).
+        shapes: Of the variables by name.
+
+    Raises:
+        InputError: If there are more or fewer values.
+    """
+    sizes = {name: math.prod(shapes[name]) for name in sorted(shapes)}
+    if len(values) != sum(sizes.values()):
+        raise InputError(f"holds {len(values):,} values, {sum(sizes.values()):,} are wanted")
+    parts = values.split(list(sizes.values()))
+    return {name: part.view(shapes[name]) for name, part in zip(sizes, parts, strict=True)}
+
+
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     total = hashlib.sha256()
@@ -207,14 +243,39 @@ def _read_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(path, file_sha256(path), state, metadata.get("network"), options)
 
 
-def _read_pytorch(path: Path, convert: Callable[[Any], Any]) -> Checkpoint:
+def _read_published(path: Path, numpy_scalars: bool) -> Any:
+    """What a file of its authors holds."""
+    if _RAW.fullmatch("".join(path.suffixes[-1:])):
+        if path.stat().st_size % 4:
+            raise InputError(f"{path} holds no whole float32 values; get it again")
+        return torch.from_numpy(np.fromfile(path, "<f4").astype(np.float32))
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        arrays = _read_arrays(path)
+        if arrays is not None:
+            return arrays
+        allowed = _SCALARS if numpy_scalars else []
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED:
         kind = "more than weights" if is_zipfile(path) else "no whole PyTorch checkpoint"
         raise InputError(
             f"{path} holds {kind}, so it is not opened; save its state_dict, or get it again"
         ) from None
+
+
+def _read_arrays(path: Path) -> dict[str, Tensor] | None:
+    """The arrays of an ``.npz``, which is a zip of nothing but ``.npy``; None for another file."""
+    if not is_zipfile(path):
+        return None
+    with ZipFile(path) as file:
+        names = file.namelist()
+    if not names or not all(name.endswith(".npy") for name in names):
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: torch.from_numpy(np.array(arrays[name])) for name in arrays.files}
+
+
+def _converted(path: Path, content: Any, convert: Callable[[Any], Any]) -> Checkpoint:
     try:
         content = convert(content)
     except InputError as reason:

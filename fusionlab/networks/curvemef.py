@@ -163,7 +163,7 @@ class CurveMEF(FusionNetwork):
 
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"mef": ("over", "under")}
-    min_max_stretch: ClassVar[bool] = True
+    min_max_stretch: bool = True
     bytes_per_pixel: ClassVar[int] = 1000
     paper: ClassVar[str] = "Peng et al., Neurocomputing 2024"
     tasks: ClassVar[tuple[str, ...]] = ("mef",)

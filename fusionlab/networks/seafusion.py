@@ -93,7 +93,7 @@ class SeAFusion(FusionNetwork):
 
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}
-    min_max_stretch: ClassVar[bool] = True
+    min_max_stretch: bool = True
     stretches_colour: ClassVar[bool] = True
     bytes_per_pixel: ClassVar[int] = 1600
     objective: ClassVar[str] = "seafusion"

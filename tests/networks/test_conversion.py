@@ -11,6 +11,11 @@ FILES = {  # below shared/
     "weights/ifcnn/IFCNN-SUM.pth": ("ifcnn", {"rule": "sum", "normalize": "none"}),
     "weights/densefuse/densefuse_gray.model": ("densefuse", {"channels_in": 1, "rule": "mean"}),
     "weights/densefuse/densefuse_rgb.model": ("densefuse", {"channels_in": 3, "rule": "mean"}),
+    "weights/u2fusion/model.ckpt.data-00000-of-00001": (
+        "u2fusion",
+        {"version": "authors", "width": 44},
+    ),
+    "weights/u2fusion/model.pth": ("u2fusion", {"version": "port", "width": 44}),
     "reference/networks/cddfuse_random.pth": ("cddfuse", {"residual": "first"}),
     "reference/networks/piafusion_random.pth": ("piafusion", {}),
 }

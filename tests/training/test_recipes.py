@@ -18,6 +18,7 @@ from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.networks.piafusion import IlluminationClassifier
 
 from ..conftest import write_pairs
+from ..losses.vgg import save_vgg
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # One crop of each of three pairs, again and again, so that the loss is that of the same crops.
@@ -40,7 +41,9 @@ SMALL = {  # what learns in seconds on a CPU
         "network.options.tile": 91,
         "network.options.dim": 8,
     },
+    "u2fusion": {**PATCHES, "options.c": 0.1},
 }
+VGGS = {"u2fusion": 16}  # depths
 
 
 @pytest.fixture
@@ -66,6 +69,8 @@ def run_recipe(tmp_path, classifier):
             argv += ["--data.root", str(root)]
         if "mef" in name:  # the scenes that the package carries have three exposures
             argv += ["--training.root", str(root)]
+        if name in VGGS:
+            argv += ["--training.options.vgg", save_vgg(tmp_path / "vgg.pth", VGGS[name])]
         if name == "piafusion_vif":
             argv += ["--training.options.classifier", str(classifier)]
         for key, value in {"workers": 0, **SMALL.get(name, {}), **training}.items():
@@ -96,7 +101,15 @@ def test_every_config_runs_one_batch(path, run_recipe):
 
 
 # tests/losses lowers theirs in a few steps
-LONG = ("cddfuse_mif", "cddfuse_vif", "densefuse", "piafusion_vif", "ship", "swinfuse")
+LONG = (
+    "cddfuse_mif",
+    "cddfuse_vif",
+    "densefuse",
+    "piafusion_vif",
+    "ship",
+    "swinfuse",
+    "u2fusion",
+)
 
 
 @pytest.mark.parametrize(
