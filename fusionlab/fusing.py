@@ -189,6 +189,8 @@ class Fuser:
         if self.colour == "luma":
             images = torch.stack([to_luma(image) for image in sources.flatten(0, 1)])
             sources = images.unflatten(0, sources.shape[:2])
+            if self.network.rounds_luma:
+                sources = to_levels(sources).to(sources) / 255
             if self.network.repeats_luma:
                 sources = sources.expand(-1, -1, 3, -1, -1)
         else:
@@ -231,6 +233,7 @@ class Fuser:
             luma, chroma = _truncated(luma.clamp(0, 1)), _truncated(chroma + NEUTRAL) - NEUTRAL
             fused = _truncated(fused)
         if self.colour == "luma":
+            chroma = chroma + self.network.chroma_offset * coloured
             picture = with_chroma(luma, chroma).clamp(0, 1)
         else:
             picture = torch.where(coloured, fused, luma)

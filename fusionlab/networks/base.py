@@ -53,6 +53,12 @@ class FusionNetwork(nn.Module):
     output_range: ClassVar[tuple[float, float] | None] = None
     """Its authors clamp the network's output to this before they put the colour back."""
 
+    rounds_luma: ClassVar[bool] = False
+    """Its authors round luma to 8 bits before it is fused."""
+
+    chroma_offset: ClassVar[float] = 0.0
+    """What its authors' conversion adds to both chroma of coloured pictures, of a range of 1."""
+
     minimum_size: ClassVar[int] = 1
     """Least height and width of its sources, pixels."""
 

@@ -3,9 +3,9 @@
 Wu et al., CVPR 2025, https://arxiv.org/abs/2503.01210
 Authors' code: https://github.com/RollingPlain/SAGE_IVIF
 Differs: nothing; the student's checkpoints.pt loads as published. The teacher, whose segment
-anything model (SAM) only training needs, is not here. The authors round luma and chroma of the
-visible image to 8 bits and take 127.5 for the neutral chroma, which is 128 there: their pictures
-have our luma to one grey level, and are a trace more purple.
+anything model (SAM) only training needs, is not here. The authors round luma to 8 bits, and
+take 127.5 for the neutral chroma, which is 128 in OpenCV: their pictures are a trace more purple,
+and so are ours. That they round the chroma too is left out.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class SAGE(FusionNetwork):
 
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}
+    rounds_luma: ClassVar[bool] = True
+    chroma_offset: ClassVar[float] = 0.5 / 255
     minimum_size: ClassVar[int] = 4
     bytes_per_pixel: ClassVar[int] = 900
     paper: ClassVar[str] = "Wu et al., CVPR 2025"
