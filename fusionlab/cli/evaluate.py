@@ -18,7 +18,7 @@ from fusionlab.settings import TTD, Conditions, Method
 
 ONLY_HERE = (
     *("title", "methods", "ttd_settings", "conditions", "fused", "allow_unmatched"),
-    *("report", "theorem", "pictures", "baselines"),
+    *("report", "theorem", "pictures", "baselines", "weights"),
 )
 
 
@@ -35,6 +35,15 @@ def parser() -> Parser:
         help="Networks to compare, in place of --network: NETWORK, NETWORK@CHECKPOINT or "
         "NAME=NETWORK@CHECKPOINT, several words or a list; in a list also mappings of network, "
         "checkpoint, options, stretch, name, colour.",
+    )
+    made.add_argument(
+        "--weights",
+        type=Optional[list[str]],  # noqa: UP045 (as above)
+        default=None,
+        metavar="DIR ...",
+        help="Folders with checkpoints: a network without one takes each of its files there, the "
+        "authors' known by their hash; networks without any, or that do not take the data, are "
+        "named and left out.",
     )
     made.add_argument(
         "--baselines",
@@ -90,6 +99,7 @@ def parser() -> Parser:
         *(
             "methods",
             "baselines",
+            "weights",
             "network",
             "fused",
             "allow_unmatched",
@@ -100,7 +110,7 @@ def parser() -> Parser:
         *("ttd", "ttd_settings", "metrics", "data.colour", "data.batch_size", "seed"),
         *(f"data.{key}" for key in data),
     ]
-    made.lists = ("methods", "fused")
+    made.lists = ("methods", "fused", "weights")
     made.resumes = ("summary.json",)
     return made
 

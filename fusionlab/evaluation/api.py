@@ -12,10 +12,12 @@ import torch
 
 from fusionlab.data.dataset import FusionDataset, open_data
 from fusionlab.data.fused import FusedFolder, method_names, open_fused
+from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
 from fusionlab.evaluation.measure import measure
-from fusionlab.evaluation.methods import NetworkMethods, given_networks, open_networks
+from fusionlab.evaluation.methods import NetworkMethods, given_networks
+from fusionlab.evaluation.opening import open_given
 from fusionlab.evaluation.program import describe, finish
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.metrics import open_metrics
@@ -32,6 +34,7 @@ def evaluate(
     data: str | Path | FusionDataset | Sequence[FusionDataset] | Data | None = None,
     *,
     ttd: TTD | str | Sequence[TTD] | None = None,
+    weights: str | Path | Sequence[str | Path] | None = None,
     metrics: str | Sequence[str] = "ttd",
     theorem: bool = False,
     output: str | Path | None = None,
@@ -47,6 +50,7 @@ def evaluate(
             networks, their short forms, or folders of fused pictures.
         data: A folder, data sets, or settings of data. Default: the built-in scenes.
         ttd: Settings of test-time dynamic fusion, or the name of a preset.
+        weights: Folders with checkpoints for networks in the short form, as ``--weights``.
         metrics: A preset, or names of metrics.
         theorem: Whether the theorem of TTD is measured.
         output: Folder for the rows and pictures. Default: none are kept.
@@ -60,7 +64,8 @@ def evaluate(
     """
     datasets = _given_data(data)
     settings = [TTD(ttd)] if isinstance(ttd, str) else [ttd] if isinstance(ttd, TTD) else ttd or []
-    networks, folders = _given_methods(methods, settings, datasets)
+    places = [weights] if isinstance(weights, str | Path) else weights
+    networks, folders = _given_methods(methods, settings, datasets, places)
     chosen = open_metrics(metrics) if isinstance(metrics, str) else open_metrics(names=metrics)
     scorer = Scorer(chosen, any(one.has_reference for one in datasets))
     plan = [one for dataset in datasets for one in conditions(Conditions(), dataset)]
@@ -115,10 +120,15 @@ def _given_methods(
     methods: str | Mapping[str, FusionNetwork | str | Path] | Sequence[str],
     settings: Sequence[TTD],
     datasets: Sequence[FusionDataset],
+    weights: Sequence[str | Path] | None,
 ) -> tuple[list[NetworkMethods], list[FusedFolder]]:
     if not isinstance(methods, Mapping):
         texts = [methods] if isinstance(methods, str) else methods
-        return open_networks([Method.parse(text) for text in texts], settings, "auto"), []
+        given = [Method.parse(text) for text in texts]
+        places = None if weights is None else [str(place) for place in weights]
+        return open_given(given, settings, datasets, "auto", places), []
+    if weights is not None:
+        raise InputError("weights is for methods in the short form; name their checkpoints there")
     networks: dict[str, FusionNetwork] = {}
     paths: dict[str, Path] = {}
     for name, one in methods.items():

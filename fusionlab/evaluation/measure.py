@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +19,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.images import read_image
 from fusionlab.evaluation.bench import Bench, original_index
 from fusionlab.evaluation.conditions import Condition
+from fusionlab.evaluation.memory import memory_of
 from fusionlab.evaluation.methods import NetworkMethods
 from fusionlab.evaluation.scoring import moved
 from fusionlab.evaluation.theorem import theorem_rows
@@ -27,6 +29,7 @@ from fusionlab.runs.rows import RowFile
 from fusionlab.runs.run import (
     ALONE,
     KEY,
+    MEMORY,
     PER_IMAGE,
     RD,
     RD_COLUMNS,
@@ -39,6 +42,8 @@ from fusionlab.runs.run import (
 from fusionlab.runs.statistics import source_rd
 from fusionlab.settings import TTD
 from fusionlab.ttd import Encoded
+
+MEGABYTE = 1e6  # bytes
 
 
 class Rows:
@@ -55,7 +60,7 @@ class Rows:
         def named(name: str) -> Path:
             return folder / (name.replace(".", f"-{rank}.") if rank else name)
 
-        self.values = RowFile(named(PER_IMAGE), KEY, [*headings, TIME])
+        self.values = RowFile(named(PER_IMAGE), KEY, [*headings, TIME, MEMORY])
         self.rd = RowFile(named(RD), SOURCE_KEY, RD_COLUMNS)
         self.theorem = RowFile(named(THEOREM), SOURCE_KEY, THEOREM_COLUMNS) if theorem else None
 
@@ -65,7 +70,7 @@ class _Measured:
     """Everything about one sample under one condition, until it is written in one go."""
 
     sample: Sample
-    values: list[tuple[str, list[float], float | None]] = field(default_factory=list)
+    values: list[tuple[str, list[float], float | None, float | None]] = field(default_factory=list)
     rd: list[tuple[str, str, list[float]]] = field(default_factory=list)
     theorem: list[tuple[str, str, list[float | None]]] = field(default_factory=list)
 
@@ -78,7 +83,7 @@ class _Measured:
         if rows.theorem is not None and self.theorem:
             rows.theorem.append_all(((*place, *key), values) for *key, values in self.theorem)
         rows.values.append_all(
-            ((*place, method), [*values, ms]) for method, values, ms in self.values
+            ((*place, method), [*values, *costs]) for method, values, *costs in self.values
         )
 
 
@@ -147,11 +152,13 @@ def measure(
         )
         networks = [one for one in bench.networks if one.is_for(dataset.task)]
         stations = [_Station(one, condition, device, precision) for one in networks]
-        for number, batch in enumerate(loader):
+        for number, read in enumerate(loader):
+            batch = moved(read, device)
+            peaks: dict[str, float] = {}
             if number == 0:
                 for station in stations:  # warms up: the times of the first image would be wrong
-                    list(station.fuse(moved(batch, device)))
-            for one in _measure_batch(bench, condition, stations, moved(batch, device), folder):
+                    peaks |= station.peaks(batch, device)
+            for one in _measure_batch(bench, condition, stations, batch, folder, peaks):
                 one.write(rows)
             calibrated = [line for one in stations for line in one.calibrated] if not number else []
             yield len(batch["id"]), calibrated
@@ -192,6 +199,21 @@ class _Station:
         with self.precision():
             yield from self._fuse(batch, self.fuser.encode(batch))
 
+    def peaks(self, batch: dict[str, Any], device: torch.device) -> dict[str, float]:
+        """Peak memory in MB by method; with TTD, of the encoding too."""
+        found: dict[str, float] = {}
+        with self.precision():
+            pictures = self._fuse(batch, self.fuser.encode(batch))
+            encoding = kept = 0
+            for method in self.methods.names:
+                memory = memory_of(partial(next, pictures), device)
+                if memory is None:
+                    continue
+                encoding = encoding or memory.peak  # the static network is the first
+                found[method] = max(encoding, kept + memory.peak) / MEGABYTE
+                kept += memory.kept
+        return found
+
     def measure(
         self, batch: dict[str, Any], theorem: bool
     ) -> Iterator[tuple[str, list[Picture], list[dict[str, list[float | None]]] | None]]:
@@ -219,6 +241,7 @@ def _measure_batch(
     stations: list[_Station],
     batch: dict[str, Any],
     folder: Path,
+    peaks: dict[str, float],
 ) -> list[_Measured]:
     dataset = condition.dataset
     found = [
@@ -229,8 +252,8 @@ def _measure_batch(
         if not condition.kind:
             for m, name in enumerate(batch["source_names"][k]):
                 alone = bench.scorer.values(own["grey"][m], own["grey"], own.get("reference"))
-                one.values.append((name + ALONE, alone, None))
-        one.values += [(name, values, None) for name, values in batch["scores"][k]]
+                one.values.append((name + ALONE, alone, None, None))
+        one.values += [(name, values, None, None) for name, values in batch["scores"][k]]
         if bench.pictures:
             _write_sources(folder, dataset, int(batch["index"][k]), one.sample)
     for station in stations:
@@ -240,7 +263,7 @@ def _measure_batch(
                 truth = batch["reference"][k] if "reference" in batch else None
                 values = bench.scorer.values(picture.grey, batch["grey"][k], truth)
                 taken = [*(turn[method] for turn in turns), picture.milliseconds]
-                one.values.append((method, values, median(taken)))
+                one.values.append((method, values, median(taken), peaks.get(method)))
                 one.rd += [(method, *line) for line in _rd_lines(picture)]
                 if theorem is not None:
                     one.theorem += [(method, name, cells) for name, cells in theorem[k].items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,12 @@ def open_networks(
         create_network(one.network, one.checkpoint or BUNDLED, **one.options) for one in given
     ]
     names = _names(given, networks)
-    return [
-        network_methods(name, network, settings, one.colour or colour, one.stretch)
-        for name, network, one in zip(names, networks, given, strict=True)
-    ]
+    found = []
+    for name, network, one in zip(names, networks, given, strict=True):
+        ttd = settings if one.ttd else []
+        methods = network_methods(name, network, ttd, one.colour or colour, one.stretch)
+        found.append(replace(methods, tasks=tuple(one.tasks) if one.tasks else None))
+    return found
 
 
 def baselines(tasks: Sequence[str], colour: str = "auto") -> list[NetworkMethods]:

@@ -12,8 +12,10 @@ from fusionlab.data.fused import FusedFolder, open_fused
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions, first_samples
-from fusionlab.evaluation.methods import baselines, open_networks
+from fusionlab.evaluation.methods import NetworkMethods, baselines, open_networks
 from fusionlab.evaluation.scoring import Scorer
+from fusionlab.evaluation.weights import methods_with_weights
+from fusionlab.fusing import check_samples
 from fusionlab.metrics import open_metrics
 from fusionlab.settings import TTD, Conditions, Method, Network
 
@@ -36,9 +38,9 @@ def open_bench(settings: Namespace) -> Bench:
     else:
         one = settings.network
         given = [Method(one.name, one.checkpoint, one.options, one.stretch)]
-    networks = open_networks(given, ttd, settings.data.colour)
     whole = open_data(settings.data)
     check_data(whole)
+    networks = open_given(given, ttd, whole, settings.data.colour, settings.weights)
     datasets = [first_samples(dataset, settings.conditions.limit) for dataset in whole]
     if _wants_baselines(settings, ttd):
         tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
@@ -67,6 +69,40 @@ def open_bench(settings: Namespace) -> Bench:
     few = fused <= MOST_WITH_PICTURES and len(plan) == len(datasets)
     bench.pictures = few if settings.pictures is None else settings.pictures
     return bench
+
+
+def open_given(
+    given: Sequence[Method],
+    ttd: Sequence[TTD],
+    datasets: Sequence[FusionDataset],
+    colour: str,
+    weights: Sequence[str] | None,
+) -> list[NetworkMethods]:
+    """The networks that are asked for, perhaps with weights out of folders.
+
+    With folders, what has no weights there or does not take the data is left out, in a line each.
+
+    Raises:
+        InputError: If a checkpoint does not load, two methods have one name, or none is left.
+    """
+    if weights is None:
+        return open_networks(given, ttd, colour)
+    tasks = list(dict.fromkeys(one.task for one in datasets))
+    found, lines = methods_with_weights(given, weights, tasks)
+    networks = []
+    for one in open_networks(found, ttd, colour):
+        try:
+            for dataset in (dataset for dataset in datasets if one.is_for(dataset.task)):
+                check_samples(one.network, dataset)
+        except InputError as reason:
+            lines.append(f"{one.name} is left out: {reason}")
+        else:
+            networks.append(one)
+    for line in lines:
+        note(line)
+    if given and not networks:
+        raise InputError(f"no method is left ({'; '.join(lines)})")
+    return networks
 
 
 def _wants_baselines(settings: Namespace, ttd: Sequence[TTD]) -> bool:
@@ -128,6 +164,7 @@ def _check_methods(settings: Namespace, ttd: Sequence[TTD]) -> None:
         "data.colour": settings.data.colour != "auto",
         "conditions": settings.conditions != Conditions(),
         "theorem": settings.theorem,
+        "weights": settings.weights is not None,
     }
     for name, given in unread.items():
         if given:

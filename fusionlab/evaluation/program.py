@@ -108,6 +108,7 @@ def describe(bench: Bench, settings: dict[str, Any], job: str) -> dict[str, Any]
         "fused pictures": "8 bit, luma; colour put back first",
         "mean": "of the values of single images",
         "ms": "median over the images; without reading, colour and scoring",
+        "MB": "most memory, in 10^6 bytes, that the first images take beside weights and sources",
     }
     if bench.theorem:
         notes["theorem"] = CONVENTION

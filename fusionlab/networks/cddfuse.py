@@ -278,11 +278,13 @@ class CDDFuse(FusionNetwork):
             "CDDFuse_IVF.pth",
             {"residual": "first"},
             url="https://github.com/Zhaozixiang1228/MMIF-CDDFuse/raw/HEAD/models/CDDFuse_IVF.pth",
+            tasks=("vif",),
         ),
         Published(
             "CDDFuse_MIF.pth",
             {"residual": "none"},
             url="https://github.com/Zhaozixiang1228/MMIF-CDDFuse/raw/HEAD/models/CDDFuse_MIF.pth",
+            tasks=("mif",),
         ),
     )
 

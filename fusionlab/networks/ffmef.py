@@ -185,13 +185,19 @@ class FFMEF(FusionNetwork):
     licence: ClassVar[str] = "MIT"
     published: ClassVar[tuple[Published, ...]] = (
         Published(
-            "mef.pth", sha256="b394fbacaab3fe163cbe8096d4f4b25fa399e17620e76dc19ac8a784f83e4cf4"
+            "mef.pth",
+            sha256="b394fbacaab3fe163cbe8096d4f4b25fa399e17620e76dc19ac8a784f83e4cf4",
+            tasks=("mef",),
         ),
         Published(
-            "mff.pth", sha256="c85073008a323b301db9fbff6273f601298d16df082aa2fbe2072709ae6db0c8"
+            "mff.pth",
+            sha256="c85073008a323b301db9fbff6273f601298d16df082aa2fbe2072709ae6db0c8",
+            tasks=("mff",),
         ),
         Published(
-            "vif.pth", sha256="4a7284997bb3323685661e16dba8b6a4dd9b844962121f8a2e55f05f13c799f5"
+            "vif.pth",
+            sha256="4a7284997bb3323685661e16dba8b6a4dd9b844962121f8a2e55f05f13c799f5",
+            tasks=("vif",),
         ),
     )
 

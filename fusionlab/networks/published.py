@@ -16,12 +16,14 @@ class Published:
         options: The network's options that it was trained for.
         sha256: Of its bytes; None where nobody here has seen the file.
         url: Where its authors keep it; None where that is not known.
+        tasks: What it was trained for, of the tasks of its network; empty for all of them.
     """
 
     file: str
     options: Mapping[str, Any] = field(default_factory=dict)
     sha256: str | None = None
     url: str | None = None
+    tasks: tuple[str, ...] = ()
 
 
 def find_published(

@@ -62,8 +62,8 @@ def _table(
 
 
 def _extra(result: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Columns beside the metrics: median time and mean rank by method, as far as there are any."""
-    columns = {"ms": result["median_ms_per_image"]}
+    """Columns beside the metrics: time, memory and mean rank by method, as far as there are any."""
+    columns = {"ms": result["median_ms_per_image"], "MB": result["peak_megabytes"]}
     if is_ranked(result):
         columns["rank↓"] = result["overall_rank"]
     return {name: column for name, column in columns.items() if column}

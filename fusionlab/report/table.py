@@ -138,6 +138,9 @@ def _part(
         times = result["median_ms_per_image"]
         cells = [number(times[name]) if name in times else "" for name in result["methods"]]
         columns.append(("ms", cells))
+        if peaks := result["peak_megabytes"]:
+            cells = [number(peaks[name]) if name in peaks else "" for name in result["methods"]]
+            columns.append(("MB", cells))
     if timed and is_ranked(result):
         ranks = result["overall_rank"]
         cells = [number(ranks[name]) if name in ranks else "" for name in result["methods"]]

@@ -18,6 +18,7 @@ SUMMARY, PER_IMAGE, RD, THEOREM = "summary.json", "per_image.csv", "rd.csv", "th
 KEY = ("data", "task", "condition", "id", "method")
 SOURCE_KEY = (*KEY, "source")
 TIME = "ms"
+MEMORY = "MB"
 RD_COLUMNS = ("mean", "low", "high", "above_equal", "correlation")
 THEOREM_OF_SOURCE = ("rd", "loss", "covariance", "truth_loss", "truth_covariance")
 THEOREM_OF_IMAGE = (
@@ -70,6 +71,7 @@ class Sample:
         id: Its name.
         values: By method and metric; NaN where a metric is not defined.
         milliseconds: By method.
+        megabytes: Peak memory by method; of the first samples of a data set only.
         rd: RD in numbers by method, source and column of ``rd.csv``.
         theorem: The theorem of TTD by method, source and column of ``theorem.csv``.
     """
@@ -80,6 +82,7 @@ class Sample:
     id: str
     values: dict[str, dict[str, float]] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)
+    megabytes: dict[str, float] = field(default_factory=dict)
     rd: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     theorem: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
@@ -234,6 +237,8 @@ def _fill(sample: Sample, line: dict[str, str], metrics: list[str]) -> None:
     cells = {heading: float(cell) for heading, cell in line.items() if heading not in KEY and cell}
     if TIME in cells:
         sample.milliseconds[line["method"]] = cells.pop(TIME)
+    if MEMORY in cells:
+        sample.megabytes[line["method"]] = cells.pop(MEMORY)
     named = {name if name in metrics else name.partition(":")[0]: v for name, v in cells.items()}
     sample.values[line["method"]] = {name: named[name] for name in metrics if name in named}
 

@@ -32,8 +32,8 @@ def summarise(run: Run, finished: bool = True) -> list[dict[str, Any]]:
     and ``ids``, those that every method has fused; ``images_of`` each method; ``methods`` in the
     order of the tables; by method and metric ``means``, ``counts`` (of images for which the metric
     is defined) and ``mean_ranks``; ``best`` by metric and ``p_against_best``; ``overall_rank`` and
-    ``median_ms_per_image`` by method; ``differences`` of each network with TTD from the same
-    without; ``rd`` by method and source; ``theorem`` by method, where it was measured.
+    ``median_ms_per_image`` and ``peak_megabytes`` by method; ``differences`` of each network with
+    TTD from the same without; ``rd`` by method and source; ``theorem`` by method, where it was measured.
 
     Args:
         run: The run.
@@ -106,6 +106,9 @@ def _result(
             for name, found in times.items()
             if not np.isnan(found).all()
         },
+        "peak_megabytes": {
+            name: max(found) for name, found in _megabytes(samples).items() if name in table
+        },
         "differences": {
             method.name: {
                 name: asdict(
@@ -129,6 +132,14 @@ def _result(
 
 def _times(samples: Sequence[Sample], ids: Sequence[str], method: str) -> np.ndarray:
     return _by_image(samples, ids, lambda one: one.milliseconds.get(method))
+
+
+def _megabytes(samples: Sequence[Sample]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for sample in samples:
+        for name, value in sample.megabytes.items():
+            found.setdefault(name, []).append(value)
+    return found
 
 
 def _each(

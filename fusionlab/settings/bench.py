@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fusionlab.errors import InputError
 from fusionlab.registry import NETWORKS
 from fusionlab.settings.checks import at_least
-from fusionlab.settings.groups import Network
+from fusionlab.settings.groups import Network, Task
 
 CorruptionName = Literal[
     "brightness",
@@ -36,6 +36,8 @@ class Method:
         name: What it is called in tables. Default: the network's name and, where a network comes
             more than once, the checkpoint's file.
         colour: As data.colour.
+        tasks: Tasks on which it is evaluated. Default: all.
+        ttd: Whether it is fused with --ttd too.
     """
 
     network: str
@@ -44,6 +46,8 @@ class Method:
     stretch: bool | None = None
     name: str | None = None
     colour: Literal["auto", "luma", "rgb"] | None = None
+    tasks: list[Task] | None = None
+    ttd: bool = True
 
     def __post_init__(self) -> None:
         """Check the names."""

@@ -82,7 +82,8 @@ def summary_values(about: dict[str, Any]) -> dict[str, Any]:
 def _scores(result: dict[str, Any]) -> Iterator[tuple[str, Value]]:
     for method, means in result["means"].items():
         yield from ((f"{method}/{metric}", mean) for metric, mean in means.items())
-    for name, values in (("ms", "median_ms_per_image"), ("rank", "overall_rank")):
+    columns = {"ms": "median_ms_per_image", "MB": "peak_megabytes", "rank": "overall_rank"}
+    for name, values in columns.items():
         yield from ((f"{method}/{name}", value) for method, value in result[values].items())
 
 

@@ -168,7 +168,7 @@ def test_train_reads_the_config_of_an_evaluation(understood, tmp_path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_are_found_by_name_and_understood(understood, name):
-    command = "evaluate" if name.startswith("experiments/") else "train"
+    command = "evaluate" if name.startswith(("experiments/", "tables/")) else "train"
     settings, text = understood("--config", name, command=command)
     assert settings.network.name in text
 

@@ -45,7 +45,7 @@ def test_all_show_the_same_numbers(run):
     about = json.loads((folder / "summary.json").read_text())
     expected = {key: Shown(value) for key, value in json_values(about).items()}
     kinds = {key[0] for key in expected}
-    assert kinds == {*("mean", "ms", "rank", "rd", "theorem"), *DIFFERENCES.values()}
+    assert kinds == {*("mean", "ms", "MB", "rank", "rd", "theorem"), *DIFFERENCES.values()}
     views = {
         "terminal": (terminal_values(printed, about), kinds - {"rd"}),
         "HTML": (html_values(folder), kinds),
@@ -88,6 +88,7 @@ def json_values(about: dict) -> dict:
         for metric, value in means.items()
     }
     values |= {("ms", method): value for method, value in result["median_ms_per_image"].items()}
+    values |= {("MB", method): value for method, value in result["peak_megabytes"].items()}
     values |= {("rank", method): value for method, value in result["overall_rank"].items()}
     for method, by_metric in result["differences"].items():
         for metric, one in by_metric.items():
@@ -121,7 +122,9 @@ def wandb_values(folder) -> dict:
         elif rest[0] in (*known, "theorem"):
             new = (rest[0], method, *reversed(rest[1:]))
         else:
-            new = (rest[0], method) if rest[0] in ("ms", "rank") else ("mean", method, rest[0])
+            new = (
+                (rest[0], method) if rest[0] in ("ms", "MB", "rank") else ("mean", method, rest[0])
+            )
         found[new] = Shown(float(value))
     return found
 
@@ -138,7 +141,7 @@ def html_values(folder) -> dict:
         method = methods[row["method"]]
         pairs = zip(metrics, row["means"], strict=True)
         found |= {("mean", method, metric): value for metric, value in pairs}
-        own = {(name, method): row[name] for name in ("ms", "rank")}
+        own = {(name, method): row[name] for name in ("ms", "MB", "rank")}
         found |= {key: value for key, value in own.items() if value is not None}
     for one in result["differences"]:
         for metric, values in zip(metrics, one["values"], strict=True):
@@ -175,7 +178,7 @@ def terminal_values(printed: str, about: dict) -> dict:
         words = re.findall(r"\S+", line)
         if line == "against the ground truth":
             truth = "_truth"
-        elif words and all(re.fullmatch(r"ms|.+(↑|↓|→0)", word) for word in words):
+        elif words and all(re.fullmatch(r"ms|MB|.+(↑|↓|→0)", word) for word in words):
             ends = [match.end() for match in re.finditer(r"\S+", line)]
             headings = [re.sub(r"↑|↓|→0", "", word) for word in words]
         elif ends and (label := _label(line, [*methods, *(f"Δ {one}" for one in methods), *ENDS])):
@@ -203,7 +206,7 @@ def _key(label: str, difference: str, heading: str, truth: str) -> tuple[str, ..
         return ENDS[label], difference, heading + truth
     if label.startswith("Δ "):
         return "difference", difference, heading + truth
-    return (heading, label) if heading in ("ms", "rank") else ("mean", label, heading + truth)
+    return (heading, label) if heading in ("ms", "MB", "rank") else ("mean", label, heading + truth)
 
 
 def _shown(cell: str) -> Shown:

@@ -50,7 +50,9 @@ def test_psnr_of_real_exposures(published, shared):
     """23.28 dB with its authors' modules on grey levels; here colour is put back, and clipped."""
     (dataset,) = open_data(Data(root=str(shared / "data" / "mef" / "HDRPS")))
     summary = evaluate({"CurveMEF": published}, dataset, metrics=["PSNR"])
-    assert summary["results"][0]["means"]["CurveMEF"]["PSNR_truth"] == pytest.approx(23.28, abs=0.02)
+    assert summary["results"][0]["means"]["CurveMEF"]["PSNR_truth"] == pytest.approx(
+        23.28, abs=0.02
+    )
 
 
 def test_the_file_is_known_and_nothing_but_what_is_unused_is_left_out(shared, tmp_path, capsys):

@@ -87,6 +87,7 @@ def result(data, names, condition="") -> dict:
         "methods": [first + ALONE, *names],
         "means": {first + ALONE: {"EN": 5.0, "CE": None}, **{one: VALUES[one] for one in names}},
         "median_ms_per_image": {name: 4.0 for name in names if name != "Theirs"},
+        "peak_megabytes": {name: 8.0 for name in names if name != "Theirs"},
         "overall_rank": {name: 1.0 + k for k, name in enumerate(names)} if len(names) > 1 else {},
         "differences": {
             name: {

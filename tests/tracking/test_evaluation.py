@@ -40,6 +40,8 @@ EXPECTED = {  # of each data set
     "DenseFuse+TTD/difference/CE": -0.5,
     "IFCNN/ms": 4.0,
     "IFCNN+TTD/ms": 4.0,
+    "IFCNN/MB": 8.0,
+    "IFCNN+TTD/MB": 8.0,
     "Theirs/rank": 1.0,
     "DenseFuse+TTD/rank": 5.0,
 }

@@ -127,6 +127,7 @@ class _Page:
             "counts": list(result["counts"][name].values()),
             "marks": [mark(result, name, metric) for metric in self.run.metrics],
             "ms": result["median_ms_per_image"].get(name),
+            "MB": result["peak_megabytes"].get(name),
             "rank": result["overall_rank"].get(name),
         }
 

@@ -70,6 +70,7 @@ function tableHead(result, shown) {
   const time = columnHead("median over the images", "ms");
   const rank = columnHead("mean rank over images and metrics", "rank", arrowOf("lower"));
   const names = tr(td(), ...cells(shown, (k) => metricHead(metrics[k])), time);
+  if (hasMemory(result)) names.append(columnHead("peak memory", "MB"));
   if (result.ranked) names.append(rank);
   return make("thead", {}, ...(truth ? [groups] : []), names);
 }
@@ -105,6 +106,7 @@ function meansRow(row, result, shown) {
   const { name } = methods[row.method];
   const made = tr(nameHead(name, fewer(row.images, result)), ...cells(shown, value));
   made.append(td(row.ms === null ? "" : number(row.ms)));
+  if (hasMemory(result)) made.append(td(row.MB === null ? "" : number(row.MB)));
   if (result.ranked) made.append(td(row.rank === null ? "" : number(row.rank)));
   made.className = fuses(row.method) ? "fused" : "alone";
   return made;
@@ -112,7 +114,7 @@ function meansRow(row, result, shown) {
 
 /** Mean, interval and share of what TTD changes; each found is [mean, low, high, improved, images]. */
 function differenceRows(label, { method, values }, result, shown) {
-  const rest = result.ranked ? [td(), td()] : [td()];
+  const rest = [td(), ...(hasMemory(result) ? [td()] : []), ...(result.ranked ? [td()] : [])];
   const row = (head, content) => {
     const cell = (k) => (values[k][4] ? td(...content(values[k], k)) : td("–"));
     return tr(head, ...cells(shown, cell), ...rest.map((one) => one.cloneNode()));
@@ -128,6 +130,8 @@ function differenceRows(label, { method, values }, result, shown) {
     row(rowHead("improved"), ([, , , improved]) => [percent(improved)]),
   ];
 }
+
+const hasMemory = ({ rows }) => rows.some(({ MB }) => MB !== null);
 
 const hasIntervals = ({ differences }) =>
   differences.some(({ values }) => values.some(([, low]) => low !== null));
