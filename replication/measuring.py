@@ -115,6 +115,19 @@ def _done(bench: Bench, folder: Path) -> Done:
     return bench.done(check_same(folder, describe(bench, {}, "replicate")))
 
 
+def measured_run(bench: Bench, folder: Path) -> Run:
+    """The finished run of one bench; what its folder has already is not computed again.
+
+    Raises:
+        InputError: If something cannot be used, or the folder was made with other weights or images.
+    """
+    bench.check()
+    done = _done(bench, folder)
+    total = sum(len(condition.dataset) for condition in bench.conditions)
+    with ProgressBar("Measuring", total, "images", sum(map(len, done.values()))) as bar:
+        return _measured(bench, folder, done, bar)
+
+
 def _measured(bench: Bench, folder: Path, done: Done, bar: ProgressBar) -> Run:
     """The finished run of a folder."""
     places = {(one.dataset.name, one.name): len(one.dataset) for one in bench.conditions}

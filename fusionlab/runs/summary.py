@@ -33,7 +33,8 @@ def summarise(run: Run, finished: bool = True) -> list[dict[str, Any]]:
     order of the tables; by method and metric ``means``, ``counts`` (of images for which the metric
     is defined) and ``mean_ranks``; ``best`` by metric and ``p_against_best``; ``overall_rank`` and
     ``median_ms_per_image`` and ``peak_megabytes`` by method; ``differences`` of each network with
-    TTD from the same without; ``rd`` by method and source; ``theorem`` by method, where it was measured.
+    TTD from the same without; ``rd`` by method and source; ``theorem`` by method, where it was
+    measured.
 
     Args:
         run: The run.
