@@ -119,7 +119,7 @@ def measured_run(bench: Bench, folder: Path) -> Run:
     """The finished run of one bench; what its folder has already is not computed again.
 
     Raises:
-        InputError: If something cannot be used, or the folder was made with other weights or images.
+        InputError: If something cannot be used, or the folder holds other weights or images.
     """
     bench.check()
     done = _done(bench, folder)
