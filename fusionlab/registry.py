@@ -140,6 +140,7 @@ OBJECTIVES = Registry(
     "fusionlab.objectives",
     {
         "cddfuse": "fusionlab.losses.cddfuse:CDDFuseObjective",
+        "curvemef": "fusionlab.losses.curvemef:CurveMEFObjective",
         "densefuse": "fusionlab.losses.densefuse:DenseFuseObjective",
         "ffmef": "fusionlab.losses.ffmef:FFMEFObjective",
         "ifcnn": "fusionlab.losses.ifcnn:IFCNNObjective",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from safetensors import SafetensorError, safe_open
 
@@ -12,7 +13,7 @@ from fusionlab.errors import InputError
 from fusionlab.networks.checkpoints import bundled_checkpoint, file_sha256
 from fusionlab.networks.published import Published
 from fusionlab.registry import NETWORKS
-from fusionlab.settings import Method
+from fusionlab.settings import Method, Task
 
 OURS = ".safetensors"
 
@@ -112,7 +113,7 @@ def _stated(path: Path) -> str:
 def _with(method: Method, found: Found, several: bool) -> Method:
     named = method.name and several
     name = f"{method.name} ({found.path.stem})" if named else method.name
-    tasks = list(found.tasks) or method.tasks
+    tasks = [one for one in get_args(Task) if one in found.tasks] or method.tasks
     return replace(method, checkpoint=str(found.path), name=name, tasks=tasks)
 
 

@@ -166,6 +166,7 @@ class CurveMEF(FusionNetwork):
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"mef": ("over", "under")}
     bytes_per_pixel: ClassVar[int] = 1000
+    objective: ClassVar[str] = "curvemef"
     paper: ClassVar[str] = "Peng et al., Neurocomputing 2024"
     tasks: ClassVar[tuple[str, ...]] = ("mef",)
     licence: ClassVar[str] = "Apache-2.0"
