@@ -23,7 +23,7 @@ from fusionlab.data.batches import collate
 from fusionlab.data.colour import levels_luma, to_levels, to_luma, with_chroma
 from fusionlab.data.dataset import FusionDataset, make_sample
 from fusionlab.data.images import Noticed, read_image
-from fusionlab.data.layouts.names import places_of
+from fusionlab.data.layouts.names import has_roles, places_of
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, check_evaluation_mode
 from fusionlab.registry import OBJECTIVES
@@ -353,6 +353,18 @@ def check_samples(network: FusionNetwork, dataset: FusionDataset) -> None:
                 f"{name} in {dataset.name} is {width}x{height} pixels, {network.name} takes "
                 f"{least}x{least} or more; leave it out or choose another network"
             )
+
+
+def order_notes(network: FusionNetwork, dataset: FusionDataset) -> list[str]:
+    """A line if the order of the sources matters to a network, and their names do not tell it."""
+    wanted = network.source_order.get(dataset.task, ())
+    unknown = [names for names in dataset.source_names if wanted and not has_roles(wanted, names)]
+    if not unknown:
+        return []
+    return [
+        f"{network.name} takes {', '.join(wanted)} in this order; {', '.join(unknown[0])} of "
+        f"{dataset.name} are given in theirs: name them so if that is wrong"
+    ]
 
 
 def settle_colour(network: FusionNetwork, task: str, colour: str = "auto") -> str:

@@ -9,9 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from fusionlab.data.colour import levels_luma, to_chroma, to_luma, with_chroma
-from fusionlab.data.dataset import make_sample
+from fusionlab.data.dataset import SceneDataset, make_sample
 from fusionlab.errors import InputError
-from fusionlab.fusing import Fuser, Picture, settle_colour, stretched
+from fusionlab.fusing import Fuser, Picture, order_notes, settle_colour, stretched
 from fusionlab.networks import create_network
 from fusionlab.settings import TTD
 from fusionlab.ttd import TestTimeDynamicFusion
@@ -227,3 +227,19 @@ def test_a_network_in_training_mode_is_refused(mode, images):
         Fuser(network, "vif")(images)
     with pytest.raises(InputError, match="training mode"):
         TestTimeDynamicFusion(network)(torch.rand(1, 2, 3, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("network", "names", "told"),
+    [
+        ("gifnet", ("far", "near"), False),
+        ("gifnet", ("A", "B"), True),
+        ("stackmff", ("01", "02", "03"), True),
+        ("ifcnn", ("A", "B"), False),  # the order does not matter
+    ],
+)
+def test_an_order_that_names_do_not_tell_is_told(network, names, told):
+    dataset = SceneDataset("mff")
+    dataset.source_names = [names]
+    lines = order_notes(create_network(network), dataset)
+    assert [", ".join(names) in line for line in lines] == [True] * told

@@ -15,7 +15,7 @@ from fusionlab.evaluation.conditions import conditions, first_samples
 from fusionlab.evaluation.methods import NetworkMethods, baselines, open_networks
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.evaluation.weights import methods_with_weights
-from fusionlab.fusing import check_samples
+from fusionlab.fusing import check_samples, order_notes
 from fusionlab.metrics import open_metrics
 from fusionlab.settings import TTD, Conditions, Method, Network
 
@@ -42,6 +42,10 @@ def open_bench(settings: Namespace) -> Bench:
     check_data(whole)
     networks = open_given(given, ttd, whole, settings.data.colour, settings.weights)
     datasets = [first_samples(dataset, settings.conditions.limit) for dataset in whole]
+    for dataset in whole:
+        for one in (one for one in networks if one.is_for(dataset.task)):
+            for line in order_notes(one.network, dataset):
+                note(line)
     if _wants_baselines(settings, ttd):
         tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
         networks = [*baselines(tasks, settings.data.colour), *networks]

@@ -22,7 +22,7 @@ from fusionlab.fuse.inputs import (
 )
 from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, targets_of, write
 from fusionlab.fuse.video import VideoDataset
-from fusionlab.fusing import Fuser, Picture, best_device, check_samples
+from fusionlab.fusing import Fuser, Picture, best_device, check_samples, order_notes
 from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.runs.files import viridis
@@ -100,7 +100,7 @@ def _notes(dataset: FusionDataset, fuser: Fuser, ttd: TTD | None, output: Path) 
     made = f"{dataset.task}: {names}; {name}{'' if ttd is None else '+TTD'}, {fuser.colour}"
     own = dataset.notes() if isinstance(dataset, VideoDataset) else []
     read = dataset.notes if isinstance(dataset, FolderDataset) else []
-    return [made, *notes(output), *own, *read]
+    return [made, *order_notes(fuser.network, dataset), *notes(output), *own, *read]
 
 
 def _fuse_images(

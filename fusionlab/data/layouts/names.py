@@ -46,10 +46,20 @@ def places_of(wanted: Sequence[str], names: Sequence[str]) -> list[int]:
         wanted: Names of the network's sources, in its order; a sample need not have all.
         names: Names of the sources of a sample.
     """
-    roles = [ROLES.get(name.casefold(), name.casefold()) for name in names]
-    if len(set(roles)) < len(roles) or not set(roles) <= set(wanted):
+    roles = _roles(names)
+    if not has_roles(wanted, names):
         return list(range(len(roles)))
     return [roles.index(name) for name in wanted if name in roles]
+
+
+def has_roles(wanted: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether names of sources tell their places in a network's order."""
+    roles = _roles(names)
+    return len(set(roles)) == len(roles) and set(roles) <= set(wanted)
+
+
+def _roles(names: Sequence[str]) -> list[str]:
+    return [ROLES.get(name.casefold(), name.casefold()) for name in names]
 
 
 def known(names: Iterable[str]) -> tuple[str, ...] | None:
