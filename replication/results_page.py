@@ -65,11 +65,14 @@ def join(runs: Sequence[Run]) -> Run:
     samples: dict[str, Sample] = {}
     for run in runs:
         for one in run.samples:
-            found = samples.setdefault(one.id, replace(one, values={}, milliseconds={}))
-            for name in ("values", "milliseconds", "megabytes", "rd"):
-                merged = {**getattr(found, name), **getattr(one, name)}
-                found = replace(found, **{name: merged})
-            samples[one.id] = found
+            found = samples.setdefault(one.id, one)
+            samples[one.id] = replace(
+                found,
+                values={**found.values, **one.values},
+                milliseconds={**found.milliseconds, **one.milliseconds},
+                megabytes={**found.megabytes, **one.megabytes},
+                rd={**found.rd, **one.rd},
+            )
     about = {**first.about, "methods": [vars(one) for one in methods]}
     return Run(first.folder, about, methods, first.metrics, list(samples.values()))
 
