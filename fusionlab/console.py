@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from types import TracebackType
+from typing import Any
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
 
@@ -36,6 +38,14 @@ def _rank() -> int:
     return 0
 
 
+@cache
+def _console() -> Any:
+    """The one console on stderr: bars within bars share it."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
 class ProgressBar:
     """Shows on stderr how far a program has come, its rate and the time left.
 
@@ -45,12 +55,19 @@ class ProgressBar:
         unit: What a step is called, in the plural.
         done: Steps that an interrupted run has done.
         hidden: Whether only the lines are shown; so they are within :func:`quietly` too.
+        transient: Whether it goes when it is done, for a part of what another bar shows; it is
+            shown on a terminal alone.
     """
 
     def __init__(
-        self, title: str, total: int, unit: str, done: int = 0, hidden: bool = False
+        self,
+        title: str,
+        total: int,
+        unit: str,
+        done: int = 0,
+        hidden: bool = False,
+        transient: bool = False,
     ) -> None:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -66,8 +83,11 @@ class ProgressBar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
         )
-        disable = hidden or _quiet.get() or bool(_rank())
-        self._progress = Progress(*columns, console=Console(stderr=True), disable=disable)
+        passing = transient and not _console().is_terminal  # nothing would be left of it
+        disable = hidden or passing or _quiet.get() or bool(_rank())
+        self._progress = Progress(
+            *columns, console=_console(), disable=disable, transient=transient
+        )
         self._task = self._progress.add_task(title, total=total, completed=done, rate="")
         self._unit = unit
 

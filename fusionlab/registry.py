@@ -114,6 +114,7 @@ NETWORKS = Registry(
         "average": "fusionlab.networks.pixelwise:Average",
         "cddfuse": "fusionlab.networks.cddfuse:CDDFuse",
         "curvemef": "fusionlab.networks.curvemef:CurveMEF",
+        "ddfm": "fusionlab.networks.ddfm:DDFM",
         "defusion": "fusionlab.networks.defusion:DeFusion",
         "defusionpp": "fusionlab.networks.defusionpp:DeFusionPP",
         "densefuse": "fusionlab.networks.densefuse:DenseFuse",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fusionlab.console import note
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.fused import FusedFolder
 from fusionlab.errors import InputError
@@ -94,10 +95,14 @@ def network_methods(
     """A network with settings of TTD, whose lists become a setting each.
 
     Methods are called NAME, NAME+TTD or, with several settings, NAME+TTD (what they differ in).
+    A network for which TTD is not offered is left static, and a note says so.
 
     Raises:
         InputError: If two settings are the same.
     """
+    if settings and network.no_ttd:
+        note(f"{name}: no TTD, since {network.no_ttd}; it is evaluated as it is")
+        settings = ()
     every = [one for given in settings for one in given.combinations()]
     names = varied(every) if len(every) > 1 else []
     found: dict[str, TTD] = {}

@@ -7,19 +7,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from torch._subclasses.fake_tensor import FakeTensorMode
+
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
 from fusionlab.networks.checkpoints import (
     BUNDLED,
     Checkpoint,
     bundled_checkpoint,
+    check_fit,
     load_weights,
     read_checkpoint,
     save_checkpoint,
     weights_sha256,
 )
 from fusionlab.networks.downloads import download, is_address
-from fusionlab.networks.published import find_published, unknown_hash_note
+from fusionlab.networks.published import Published, find_published, unknown_hash_note
 from fusionlab.registry import NETWORKS
 
 __all__ = [
@@ -64,12 +67,8 @@ def create_network(
     address = str(checkpoint)
     if not network_class.trainable:
         raise InputError(f"{name} has no weights, so it takes no checkpoint; leave out {address}")
-    stored = _read(name, address)
-    if stored.network not in (None, name):
-        remedy = "set network.name to it" if stored.network in NETWORKS else "give another file"
-        raise InputError(f"{stored.path} holds {stored.network}, not {name}; {remedy}")
+    stored, known = _opened(name, address)
     published = network_class.published
-    known = find_published(published, stored.sha256, address)
     network = _build(name, {**(known.options if known else {}), **stored.options, **options})
     load_weights(network, stored)
     if published and not (stored.network or (known and known.sha256)):
@@ -77,6 +76,18 @@ def create_network(
         print(note, file=sys.stderr)
     network.checkpoint = {"path": address, "sha256": weights_sha256(network.state_dict())}
     return network
+
+
+def check_checkpoint(name: str, checkpoint: str, **options: Any) -> None:
+    """Refuse a checkpoint that a network with weights does not load, without building it.
+
+    Raises:
+        InputError: As :func:`create_network`.
+    """
+    stored, known = _opened(name, checkpoint)
+    with FakeTensorMode():  # a large one costs seconds and gigabytes
+        network = _build(name, {**(known.options if known else {}), **stored.options, **options})
+        check_fit(network, stored)
 
 
 def fetch_checkpoint(address: str) -> Path:
@@ -87,6 +98,15 @@ def fetch_checkpoint(address: str) -> Path:
     """
     every = [entry for network in NETWORKS.values() for entry in network.published]
     return download(address, every)
+
+
+def _opened(name: str, address: str) -> tuple[Checkpoint, Published | None]:
+    """The checkpoint, and what is known of it."""
+    stored = _read(name, address)
+    if stored.network not in (None, name):
+        remedy = "set network.name to it" if stored.network in NETWORKS else "give another file"
+        raise InputError(f"{stored.path} holds {stored.network}, not {name}; {remedy}")
+    return stored, find_published(NETWORKS[name].published, stored.sha256, address)
 
 
 def _read(name: str, address: str) -> Checkpoint:

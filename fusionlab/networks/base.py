@@ -80,6 +80,9 @@ class FusionNetwork(nn.Module):
     bytes_per_pixel: ClassVar[int] = 1000
     """Memory that fusing two sources takes at its peak, bytes per pixel in float32, roughly."""
 
+    steps: int = 1
+    """Times that it goes over one image, as a sampler does."""
+
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 
@@ -96,6 +99,9 @@ class FusionNetwork(nn.Module):
 
     ttd_note: ClassVar[str] = ""
     """What evaluation says, in a line, of TTD of its components; empty if nothing."""
+
+    no_ttd: ClassVar[str] = ""
+    """Why TTD is not offered for it; empty where it is."""
 
     trainable: ClassVar[bool] = True
     """Whether it has weights; a network without takes no checkpoint."""

@@ -121,18 +121,25 @@ def load_weights(network: FusionNetwork, checkpoint: Checkpoint) -> None:
     """Load strictly.
 
     Raises:
+        InputError: As :func:`check_fit`.
+    """
+    check_fit(network, checkpoint)
+    network.load_state_dict(checkpoint.state, strict=False)
+
+
+def check_fit(network: FusionNetwork, checkpoint: Checkpoint) -> None:
+    """Compare keys and shapes; a batch norm may have been saved before it counted batches.
+
+    Raises:
         InputError: If keys are missing or surplus, or shapes differ; the message lists them.
     """
-    expected, found = network.state_dict(), dict(checkpoint.state)
-    reshaped = [k for k in expected.keys() & found.keys() if expected[k].shape != found[k].shape]
-    for key in reshaped:
-        del found[key]
-    # Of a plain dict PyTorch forgives one thing: batch norms saved before they counted batches.
-    missing, surplus = network.load_state_dict(found, strict=False)
+    expected, found = network.state_dict(), checkpoint.state
+    missing = (k for k in expected.keys() - found.keys() if not k.endswith("num_batches_tracked"))
+    shared = expected.keys() & found.keys()
     faults = {
-        "missing": sorted(set(missing) - set(reshaped)),
-        "surplus": sorted(surplus),
-        "of another shape": sorted(reshaped),
+        "missing": sorted(missing),
+        "surplus": sorted(found.keys() - expected.keys()),
+        "of another shape": sorted(k for k in shared if expected[k].shape != found[k].shape),
     }
     if any(faults.values()):
         text = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in faults.items() if keys)

@@ -10,6 +10,7 @@ from fusionlab.errors import InputError
 from fusionlab.networks import (
     NETWORKS,
     FusionNetwork,
+    check_checkpoint,
     create_network,
     fetch_checkpoint,
     list_networks,
@@ -70,6 +71,7 @@ def _fitting(source: str, options: dict[str, Any]) -> FusionNetwork:
     names = [name for name in list_networks() if NETWORKS[name].trainable]
     for name in names:
         try:
+            check_checkpoint(name, source, **options)
             fitting.append(create_network(name, source, **options))
         except InputError as fault:
             faults.add(str(fault))

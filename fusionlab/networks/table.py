@@ -65,7 +65,8 @@ def _size(name: str) -> tuple[str, str]:
     with FakeTensorMode():  # not the meta device, which knows no autocast
         network = create_network(name)
         multiple = network.size_multiple
-        macs = macs_per_pixel(network, max(1, SIZE // multiple) * multiple)
+        steps, network.steps = network.steps, 1  # all alike
+        macs = steps * macs_per_pixel(network, max(1, SIZE // multiple) * multiple)
     count = sum(parameter.numel() for parameter in network.parameters())
     return f"{count:,}", f"{macs / 1000:,.0f} k"
 

@@ -71,6 +71,11 @@ class TestTimeDynamicFusion(nn.Module):
         given = preset if isinstance(preset, TTD) else TTD(preset=preset, **options)
         if isinstance(preset, TTD) and options:
             raise InputError(f"{', '.join(options)} beside settings of TTD; put it into them")
+        if network.no_ttd:
+            raise InputError(
+                f"{network.name or type(network).__name__}: no TTD, since {network.no_ttd}; "
+                "fuse statically"
+            )
         self.network = network
         self.settings = given.resolved(network.max_rule)
         self.objective = objective
