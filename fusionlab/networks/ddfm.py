@@ -127,7 +127,7 @@ class DDFM(FusionNetwork):
         InputError: If an option cannot be.
     """
 
-    min_max_stretch: ClassVar[bool] = True
+    min_max_stretch: bool = True
     bytes_per_pixel: ClassVar[int] = 16000
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}

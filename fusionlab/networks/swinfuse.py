@@ -100,7 +100,7 @@ class SwinFuse(FusionNetwork):
 
     padding_mode: ClassVar[str] = "constant"
     padding_value: ClassVar[float] = 0.5
-    min_max_stretch: ClassVar[bool] = True
+    min_max_stretch: bool = True
     bytes_per_pixel: ClassVar[int] = 2600
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("ir", "vi")}
     objective: ClassVar[str] = "swinfuse"
