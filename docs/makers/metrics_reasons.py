@@ -111,5 +111,6 @@ No code can reproduce these (Cao et al., NeurIPS 2024):
   +0.16.
 - Table 9 gives IFCNN+TTD a shorter time than IFCNN, 0.0013 s and 0.006 s; the text says about twice
   the time.
-- The 70 test images of LLVIP are random and not listed; the names of 69 have become known.
+- The 70 test images of LLVIP are random and not listed in the paper; the names of 69 have become
+  known: manifest `llvip-ttd`.
 """

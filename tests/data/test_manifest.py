@@ -46,6 +46,7 @@ COUNTS = {  # of the named sets, by their publications and repositories
     "lytro-triples": 4,
     "mfi-whu": 120,
     "llvip-test": 3463,
+    "llvip-ttd": 69,
     "m3fd-fusion": 300,
     "sice-part1": 360,
     "sice-part2": 589 - 360,
@@ -91,6 +92,11 @@ def test_a_subset_agrees_with_the_whole():
         assert subset.sources.keys() == load_manifest(whole).sources.keys()
         samples = load_manifest(whole).samples
         assert samples is None or all(samples[id] == subset.samples[id] for id in subset.samples)
+
+
+def test_the_pairs_of_the_ttd_paper_are_those_that_became_known(shared):
+    names = (shared / "data" / "vif" / "llvip_ttd_ids.txt").read_text().split()
+    assert load_manifest("llvip-ttd").ids == sorted(names)
 
 
 def test_the_tasks_are_those_of_the_built_in_scenes():
