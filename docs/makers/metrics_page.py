@@ -14,7 +14,7 @@ from torch import Tensor
 from fusionlab.data.dataset import SceneDataset
 from fusionlab.metrics.base import ImageMean
 from fusionlab.metrics.presets import PRESETS
-from fusionlab.metrics.reference import TruthPSNR, TruthSSIM
+from fusionlab.metrics.reference import TruthAffinePSNR, TruthPSNR, TruthSSIM
 from fusionlab.metrics.shared import sharing
 from fusionlab.registry import METRICS
 from metrics_definition import FUNCTION, Definition, definition, forms
@@ -23,7 +23,7 @@ from metrics_text import CODE_BASES, INTRODUCTION, KEYS, METRICS_HEADING, TRUTH,
 
 SCENE = "vif-astronaut"  # large enough for every metric; every value of it is finite
 BETTER = {True: "higher", False: "lower", None: "near 0"}
-TRUTH_METRICS: tuple[type[ImageMean], ...] = (TruthPSNR, TruthSSIM)
+TRUTH_METRICS: tuple[type[ImageMean], ...] = (TruthPSNR, TruthAffinePSNR, TruthSSIM)
 
 
 def metrics_page() -> str:

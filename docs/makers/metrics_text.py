@@ -86,4 +86,6 @@ TRUTH = """\
 ## With a ground truth
 
 Where a data set has one, as the built-in multi-focus and multi-exposure scenes do, `fusionlab
-evaluate` compares the fused images with it too. The image of the worked values has none."""
+evaluate` compares the fused images with it too. The image of the worked values has none. The truth
+of an exposure bracket is one of its exposures, so that PSNR also rewards a picture for being as
+bright: read it together with PSNR-affine, which is blind to brightness and contrast."""

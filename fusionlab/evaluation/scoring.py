@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fusionlab.metrics import FusionMetrics, ImageMean, TruthPSNR, TruthSSIM
+from fusionlab.metrics import FusionMetrics, ImageMean, TruthAffinePSNR, TruthPSNR, TruthSSIM
 
 DIRECTIONS = {True: "higher", False: "lower", None: "zero"}
 
@@ -23,7 +23,8 @@ class Scorer:
 
     def __init__(self, metrics: Sequence[ImageMean], with_truth: bool) -> None:
         self.fusion = FusionMetrics(metrics)
-        self.truth = FusionMetrics([TruthPSNR(), TruthSSIM()]) if with_truth else None
+        truth = [TruthPSNR(), TruthAffinePSNR(), TruthSSIM()]
+        self.truth = FusionMetrics(truth) if with_truth else None
 
     @property
     def metrics(self) -> dict[str, ImageMean]:

@@ -96,8 +96,10 @@ from fusionlab.metrics.presets import (
     open_metrics,
 )
 from fusionlab.metrics.reference import (
+    TruthAffinePSNR,
     TruthPSNR,
     TruthSSIM,
+    affine_psnr,
     psnr,
 )
 from fusionlab.metrics.spatial_frequency import (
@@ -178,6 +180,7 @@ __all__ = [
     "StandardDeviation",
     "StructuralSimilarity",
     "SumOfCorrelationsOfDifferences",
+    "TruthAffinePSNR",
     "TruthPSNR",
     "TruthSSIM",
     "TsallisEntropy",
@@ -186,6 +189,7 @@ __all__ = [
     "WeightedFusionQuality",
     "Zhao",
     "ZhengSpatialFrequency",
+    "affine_psnr",
     "average_gradient",
     "chen_blum",
     "chen_varshney",

@@ -5,9 +5,9 @@ import torch
 from torch.nn.functional import interpolate
 
 from fusionlab.metrics import METRICS
-from fusionlab.metrics.reference import TruthPSNR, TruthSSIM
+from fusionlab.metrics.reference import TruthAffinePSNR, TruthPSNR, TruthSSIM
 
-CLASSES = [*METRICS.values(), TruthPSNR, TruthSSIM]
+CLASSES = [*METRICS.values(), TruthPSNR, TruthAffinePSNR, TruthSSIM]
 FORMS = [
     pytest.param(metric, form, id=f"{metric.name}:{form}")
     for metric in CLASSES
