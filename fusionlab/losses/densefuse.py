@@ -93,7 +93,11 @@ class DenseFuseObjective(Objective):
 
 
 def ms_ssim(
-    x: Tensor, y: Tensor, as_published: bool = False, data_range: float = GREY_LEVELS
+    x: Tensor,
+    y: Tensor,
+    as_published: bool = False,
+    data_range: float = GREY_LEVELS,
+    shrinks: bool = False,
 ) -> Tensor:
     """Multi-scale structural similarity of a batch.
 
@@ -107,6 +111,7 @@ def ms_ssim(
         y: The photographs, the same.
         as_published: With the first two quirks of the authors' code.
         data_range: From the least to the largest value that images can have.
+        shrinks: Whether the window is cut to the size of smaller images, as in that package.
 
     Returns:
         A scalar in [0, 1]; 1 for equal images.
@@ -116,16 +121,17 @@ def ms_ssim(
 
     Source: Wang et al., Asilomar 2003; https://github.com/jorge-pessoa/pytorch-msssim.
     """
-    if min(x.shape[2:]) < SMALLEST:
+    if not shrinks and min(x.shape[2:]) < SMALLEST:
         got = tuple(x.shape[2:])
         raise InputError(f"MS-SSIM needs images of at least {SMALLEST} pixels a side, got {got}")
     factors = []
     for weight in SCALE_WEIGHTS:
         guessed = _published_range(x) if as_published else data_range
-        maps = contrast_and_similarity(x, y, WINDOW, guessed)
+        maps = contrast_and_similarity(x, y, min(WINDOW, *x.shape[2:]), guessed)
         contrast, similarity = maps[0].mean(), maps[1].mean()
         factors.append(((contrast + 1) / 2) ** weight)
-        x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
+        if len(factors) < len(SCALE_WEIGHTS):
+            x, y = F.avg_pool2d(x, 2), F.avg_pool2d(y, 2)
     coarsest = ((similarity + 1) / 2) ** SCALE_WEIGHTS[-1]
     times = len(SCALE_WEIGHTS) - 1 if as_published else 1
     return torch.stack(factors[:-1]).prod() * coarsest**times

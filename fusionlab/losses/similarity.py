@@ -11,8 +11,11 @@ from torch.nn import functional as F
 
 
 def window_means(images: Tensor, size: int, sigma: float, padding: int = 0) -> Tensor:
-    """Means over a Gaussian window around every pixel, (B, C, H, W); zeros lie around the image."""
-    place = torch.arange(size, device=images.device, dtype=images.dtype) - (size - 1) / 2
+    """Means over a Gaussian window around every pixel, (B, C, H, W); zeros lie around the image.
+
+    A window of an even size has its centre behind the middle, as in pytorch-msssim.
+    """
+    place = torch.arange(size, device=images.device, dtype=images.dtype) - size // 2
     window = (-place.square() / (2 * sigma**2)).exp()
     window = (window / window.sum()).expand(images.shape[1], 1, -1)
     count = images.shape[1]

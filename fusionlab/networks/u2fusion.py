@@ -122,7 +122,9 @@ class U2Fusion(FusionNetwork):
         if not isinstance(content, dict) or not any(str(x).startswith(ENCODERS) for x in content):
             return content
         keys: dict[str, str] = _keys()
-        state: dict[str, Any] = {keys.get(name, name): value for name, value in content.items()}
+        state: dict[str, Any] = {
+            keys.get(str(name), str(name)): value for name, value in content.items()
+        }
         for key, value in state.items():
             if value.ndim == 4:  # (height, width, in, out)
                 value = value.permute(3, 2, 0, 1)

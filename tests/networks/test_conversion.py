@@ -22,6 +22,8 @@ FILES = {  # below shared/
         {"version": "authors", "width": 44},
     ),
     "weights/u2fusion/model.pth": ("u2fusion", {"version": "port", "width": 44}),
+    "weights/deepfuse/DF_model_Epoch99.npz": ("deepfuse", {"version": "authors"}),
+    "weights/pmgi/IR_VI_CGAN.model-1.data-00000-of-00001": ("pmgi", {"norm": "recreated"}),
     "reference/networks/cddfuse_random.pth": ("cddfuse", {"residual": "first"}),
     "reference/networks/piafusion_random.pth": ("piafusion", {}),
 }

@@ -23,20 +23,26 @@ from ..losses.vgg import save_vgg
 CONFIGS = Path(__file__).parents[2] / "configs"
 # One crop of each of three pairs, again and again, so that the loss is that of the same crops.
 PATCHES = {"crop_size": 24, "stride": 1000, "contrast": 0, "limit": 3, "batch_size": 3}
+EXPOSURES = ("under", "over")
 NAMES = {  # of the validated pair
     "cddfuse_mif": ("mri", "ct"),
-    "curvemef": ("under", "over"),
-    "ffmef_mef": ("under", "over"),
+    "curvemef": EXPOSURES,
+    "deepfuse": EXPOSURES,
+    "ffmef_mef": EXPOSURES,
 }
 SMALL = {  # what learns in seconds on a CPU
     "cddfuse_mif": PATCHES,
     "cddfuse_vif": PATCHES,
     "curvemef": PATCHES,
+    "deepfuse": {**PATCHES, "lr": 1e-2},
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
     "ffmef_mef": PATCHES,
+    "mufusion": PATCHES,
     "piafusion_illumination": {"crop_size": 64, "batch_size": 16},
     "piafusion_vif": PATCHES,
+    "pmgi": PATCHES,
     "seafusion": PATCHES,
+    "sesf": {"crop_size": 32, "batch_size": 2, "limit": 2},
     "ship": PATCHES,
     "swinfuse": {
         "crop_size": 176,
@@ -48,7 +54,7 @@ SMALL = {  # what learns in seconds on a CPU
     },
     "u2fusion": {**PATCHES, "options.c": 0.1},
 }
-VGGS = {"u2fusion": 16}  # depths
+VGGS = {"mufusion": 19, "u2fusion": 16}  # depths
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def run_recipe(tmp_path, classifier):
         argv += ["--trainer.devices", "1", "--output", str(tmp_path / "runs")]
         if "illumination" not in name:
             argv += ["--data.root", str(root)]
-        if "mef" in name:  # the scenes that the package carries have three exposures
+        if names == EXPOSURES:  # the scenes that the package carries have three
             argv += ["--training.root", str(root)]
         if name in VGGS:
             argv += ["--training.options.vgg", save_vgg(tmp_path / "vgg.pth", VGGS[name])]
@@ -109,8 +115,12 @@ def test_every_config_runs_one_batch(path, run_recipe):
 LONG = (
     "cddfuse_mif",
     "cddfuse_vif",
+    "deepfuse",
     "densefuse",
+    "mufusion",
     "piafusion_vif",
+    "pmgi",
+    "sesf",
     "ship",
     "swinfuse",
     "u2fusion",
