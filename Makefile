@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow test-gpu bench-gpu lint docs clean
 
 demo: .venv/ready
 	$(BIN)/python evaluate.py --ttd
@@ -12,6 +12,12 @@ test: .venv/ready
 
 test-slow: .venv/ready
 	$(BIN)/python -m pytest -m slow
+
+test-gpu: .venv/ready
+	$(BIN)/python -m pytest -m gpu
+
+bench-gpu: .venv/ready
+	$(BIN)/python -m benchmarks gpu
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -3,7 +3,8 @@
 Each pair of programs runs alternately, so that whatever else the machine does slows both; the
 median of the ratios of neighbouring runs is printed, with the number of threads. Other benchmarks
 are chosen by the first argument, each with a --help of its own: "metrics" (speed and memory of
-metrics), "logging" (cost of W&B and of the report), "sweep" (many settings of TTD at once).
+metrics), "logging" (cost of W&B and of the report), "sweep" (many settings of TTD at once), "gpu"
+(the figures of a graphics card).
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from benchmarks import logging, metrics, sweep
+from benchmarks import gpu, logging, metrics, sweep
 from benchmarks.measuring import interleaved, peak_memory
 from benchmarks.programs import SUBJECTS, TTD_PRESET, build, luma, random_sources
 
 NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
 PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
 MEMORY_SIZE = (480, 640)
-OTHERS = {"metrics": metrics.main, "logging": logging.main, "sweep": sweep.main}
+OTHERS = {"metrics": metrics.main, "logging": logging.main, "sweep": sweep.main, "gpu": gpu.main}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,12 +14,20 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-BASE = {"errors", "registry", "settings", "console", "writing"}  # what everything may import
+BASE = {
+    "errors",
+    "registry",
+    "settings",
+    "console",
+    "writing",
+    "ending",
+}  # what everything may import
 PARTS = {"fusing", "networks", "metrics", "data", "runs", "report", "tracking"}
 ALLOWED: dict[str, set[str]] = {  # from below to above
     "errors": set(),
     "console": set(),
     "writing": set(),
+    "ending": set(),
     "registry": {"errors"},
     "settings": {"errors", "registry"},
     "networks": BASE,
@@ -37,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "training": {*BASE, *PARTS, "losses", "evaluation"},
 }
 ALLOWED["cli"] = set(ALLOWED)  # the top: it imports the programs that it starts
-LIGHT = {"errors", "registry", "console", "settings", "cli"}
+LIGHT = {"errors", "registry", "console", "writing", "ending", "settings", "cli"}
 HEAVY = {"torch", "numpy", "lightning", "wandb", "scipy", "kornia", "torchmetrics", "matplotlib"}
 WITH_LIGHTNING = {"evaluation", "training", "tracking"}
 

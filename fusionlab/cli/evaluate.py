@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Optional, Union
 
+from jsonargparse import Namespace
+
 from fusionlab.cli.parser import (
     Parser,
     add_config,
@@ -15,6 +17,7 @@ from fusionlab.cli.parser import (
     run_command,
 )
 from fusionlab.settings import TTD, Conditions, Method
+from fusionlab.settings.configs import check_evaluates_its_training
 
 ONLY_HERE = (
     *("title", "methods", "ttd_settings", "conditions", "fused", "allow_unmatched"),
@@ -124,7 +127,14 @@ def program() -> Callable[..., Any]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab evaluate``."""
-    run_command(parser(), sys.argv[1:] if argv is None else argv, program, ONLY_HERE)
+    given = list(sys.argv[1:] if argv is None else argv)
+    run_command(parser(), given, program, ONLY_HERE, _check)
+
+
+def _check(given: Sequence[str], settings: Namespace) -> None:
+    """Refuse what would evaluate other weights than somebody thinks."""
+    if not (settings.methods or settings.fused or settings.resume):
+        check_evaluates_its_training(given, settings.network.checkpoint)
 
 
 if __name__ == "__main__":

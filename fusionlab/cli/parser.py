@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,9 +17,24 @@ from jsonargparse import ArgumentParser, Namespace
 from fusionlab.cli.arguments import with_lists, with_recipes
 from fusionlab.cli.messages import one_line
 from fusionlab.console import quietly
+from fusionlab.ending import (
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    OutsideFailure,
+    Terminated,
+    drop_output,
+    fill_standard_files,
+    flush_output,
+    outside_failure,
+    say,
+    signals_raise,
+)
 from fusionlab.errors import InputError
 from fusionlab.registry import load_plugins
 from fusionlab.settings import TTD, Data, Metrics, Network, Trainer, Training
+from fusionlab.settings.addresses import without_credentials
+from fusionlab.settings.configs import with_configs
 
 
 class Parser(ArgumentParser):
@@ -88,7 +104,9 @@ def add_groups(parser: Parser) -> None:
         "--wandb",
         type=Optional[Literal["online", "offline", "disabled"]],  # noqa: UP045 (as above)
         default=None,
-        help="Log to Weights & Biases. Default: online if an account is configured, else offline.",
+        help="Log to Weights & Biases. Default: online if an account is configured, else offline. "
+        "--wandb.project, .entity, .name, .group, .tags, .id, .dir and .notes set what its "
+        "environment variables do.",
     )
     add_switch(parser, "--quiet", "Print the results only: no progress bar, no notes.")
     add_switch(parser, "--json", "Print the summary as JSON in place of the tables.")
@@ -119,6 +137,7 @@ def run_command(
     argv: Sequence[str],
     program: Callable[[], Callable[[Namespace, str], Any]],
     only_here: Sequence[str] = (),
+    check: Callable[[Sequence[str], Namespace], None] | None = None,
 ) -> Any:
     """Parse, then import the program with ``program()`` and run it.
 
@@ -131,15 +150,20 @@ def run_command(
         program: Imports what runs.
         only_here: Options that other commands lack: unless changed, they are not written into the
             config.
+        check: What else it refuses, of the arguments and the settings.
     """
     config, settings = understood(parser, argv)
+    if check is not None:
+        with ending_in_one_line(parser):
+            check(with_recipes(argv), settings)
     for key in ("resume", "config"):
         config.pop(key, None)  # the next program could not read it
     defaults = parser.get_defaults()
     for key in ("plugin", *only_here):
         if config[key] == defaults[key]:
             config.pop(key)
-    text = parser.dump(_resolved(config, settings), skip_validation=True, skip_unset=False)
+    shown = _without_credentials(_resolved(config, settings))
+    text = parser.dump(shown, skip_validation=True, skip_unset=False)
     with ending_in_one_line(parser), quietly(bool(settings.get("quiet"))):
         return program()(settings, text)
 
@@ -149,6 +173,7 @@ def understood(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, Namespac
 
     A mistake ends the program.
     """
+    fill_standard_files()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still gets its table
     with ending_in_one_line(parser):
@@ -156,6 +181,11 @@ def understood(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, Namespac
             arguments = with_lists(with_recipes(argv), parser.lists)
             Parser.arguments = arguments
             config = parsed(parser, arguments)
+            for key in ("output", "resume"):
+                if isinstance(config.get(key), str):
+                    config[key] = str(Path(config[key]).expanduser())
+            if config.get("fused"):
+                config.fused = [str(Path(one).expanduser()) for one in config.fused]
         given = config.get("plugin") or []
         if given:
             config.plugin = load_plugins([given] if isinstance(given, str) else given)
@@ -171,6 +201,7 @@ def parsed(parser: Parser, argv: Sequence[str]) -> Namespace:
     """
     config = _checked(parser, argv)
     if config.get("resume") is not None:
+        config.resume = str(Path(config.resume).expanduser())
         base = ["--config", str(resumed_config(config.resume, parser.resumes))]
         config = _checked(parser, [*base, *argv])
         _check_unchanged(_checked(parser, base), config, parser.fixed)
@@ -188,17 +219,37 @@ def _refusing(parser: Parser) -> Iterator[None]:
 
 @contextmanager
 def ending_in_one_line(parser: ArgumentParser) -> Iterator[None]:
-    """An InputError ends like a mistake in the arguments, Ctrl-C with 130, a closed pipe with 1."""
+    """An InputError ends like a mistake in the arguments, signals with the code of shells.
+
+    A full disk, a killed worker and the like end with code 1, a closed pipe too.
+    """
     try:
-        yield
+        with signals_raise():
+            yield
+            flush_output()
     except InputError as mistake:
         parser.error(str(mistake).rpartition("InputError: ")[2])  # after a worker's traceback
     except KeyboardInterrupt:
-        print(f"{Parser.program}: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise _ended("interrupted", INTERRUPTED) from None
+    except Terminated:
+        raise _ended("terminated", TERMINATED) from None
     except BrokenPipeError:  # as of "| head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(1) from None
+        drop_output()
+        raise SystemExit(FAILED) from None
+    except (OSError, RuntimeError, MemoryError, OutsideFailure) as fault:
+        line = outside_failure(fault)
+        if not line:
+            raise
+        drop_output()
+        raise _ended(f"error: {line}", FAILED) from None
+
+
+def _ended(line: str, code: int) -> SystemExit:
+    """The end of the program, which no second Ctrl-C disturbs."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    say(f"{Parser.program}: {line}")
+    return SystemExit(code)
 
 
 def resumed_config(folder: str, needed: Sequence[str]) -> Path:
@@ -217,6 +268,17 @@ def resumed_config(folder: str, needed: Sequence[str]) -> Path:
     return Path(folder) / "config.yaml"
 
 
+def _without_credentials(value: Any) -> Any:
+    """A config, or a part of it, that may be shown and kept."""
+    if isinstance(value, Namespace):
+        return Namespace({key: _without_credentials(one) for key, one in vars(value).items()})
+    if isinstance(value, (list, dict)):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        found = {key: _without_credentials(one) for key, one in items}
+        return found if isinstance(value, dict) else list(found.values())
+    return without_credentials(value)
+
+
 def _resolved(config: Namespace, settings: Namespace) -> Namespace:
     """The config with what the presets of TTD filled in, so that it repeats the run for ever."""
     if settings.get("ttd") is not None:
@@ -232,7 +294,7 @@ def _checked(parser: Parser, argv: Sequence[str]) -> Namespace:
     Raises:
         InputError: Naming the key.
     """
-    config = parser.parse_args(list(argv))
+    config = parser.parse_args(with_configs(argv))
     names = [action.dest for action in parser._actions if not action.dest.endswith(".help")]
     for group in dict.fromkeys(name.partition(".")[0] for name in names if "." in name):
         if not isinstance(config[group], Namespace):
@@ -249,7 +311,7 @@ def _check_unchanged(stored: Namespace, config: Namespace, keys: Sequence[str]) 
         InputError: Naming the first key that differs.
     """
     for key in keys:
-        if stored[key] != config[key]:
+        if _without_credentials(stored[key]) != _without_credentials(config[key]):
             raise InputError(
                 f"{key} was {stored[key]} in the run to go on with; leave it out or start anew"
             )

@@ -23,8 +23,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with ending_in_one_line(made):
             from fusionlab.report.html import write_report  # torch is imported only now
+            from fusionlab.runs.run import reading
 
-            print(write_report(Path(settings.run)))
+            with reading(Path(settings.run)):
+                print(write_report(Path(settings.run)))
     except PermissionError as reason:
         made.error(f"cannot write {reason.filename} ({reason.strerror}); copy the run elsewhere")
 

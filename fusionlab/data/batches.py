@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from fusionlab.data.dataset import FusionDataset
 
+LONGEST_SILENCE = 300.0  # seconds without a batch from the workers
+
 
 class SameShapeBatches(Sampler[list[int]]):
     """Indices of samples with the same number of sources and the same size.
@@ -77,16 +79,20 @@ class EpochSampler(Sampler[int]):
     ) -> None:
         self.length, self.size, self.seed = length, size, seed
         self.rank, self.world_size = rank, world_size
-        self.epoch = 0
+        self.epoch = self.begun = 0
         self._orders: dict[int, np.ndarray] = {}
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
         self.epoch = epoch
 
+    def skip(self, items: int) -> None:
+        """Leave out the first items of the next epoch: it was begun before an interruption."""
+        self.begun = items
+
     def __iter__(self) -> Iterator[int]:
-        start = self.epoch * self.length
-        for k in range(start, start + self.length):
+        start, begun, self.begun = self.epoch * self.length, self.begun, 0
+        for k in range(start + begun, start + self.length):
             item = k * self.world_size + self.rank
             yield item if self.size is None else self._shuffled(*divmod(item, self.size))
 
@@ -99,6 +105,11 @@ class EpochSampler(Sampler[int]):
             order = np.random.default_rng((self.seed, pass_)).permutation(self.size)
             self._orders = {pass_: order}  # a process needs one at a time
         return int(self._orders[pass_][place])
+
+
+def worker_options(workers: int) -> dict[str, Any]:
+    """Arguments of a DataLoader that ends the program when its workers hang."""
+    return {"num_workers": workers, "timeout": LONGEST_SILENCE if workers else 0}
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
@@ -129,4 +140,4 @@ def evaluation_loader(
 ) -> DataLoader:
     """Every sample that is not done once, over all processes, in batches of equal shape."""
     batches = SameShapeBatches(dataset, batch_size, rank, world_size, done)
-    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, collate_fn=collate)
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, **worker_options(workers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.utils.data import Dataset
 
 from fusionlab.data.colour import grey_levels, merge_chroma, to_luma, to_rgb
 from fusionlab.data.decoding import Header, header
+from fusionlab.data.files import content_hash
 from fusionlab.data.images import Noticed, Reading, examine, read_image
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
 from fusionlab.data.manifest_files import load_manifest
@@ -48,6 +50,14 @@ class FusionDataset(Dataset):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """What a result says of its data: plain values."""
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """By id a hash of what a sample was read from: a run that goes on compares them.
+
+        Empty where samples are made by the program.
+        """
+        return {}
 
     def coloured(self, index: int) -> list[Tensor]:
         """The sources of a sample, without the colours that infrared images have in some files."""
@@ -120,6 +130,7 @@ class FolderDataset(FusionDataset):
             self.ids.append(sample.id)
             self.source_names.append(tuple(sample.sources))
             self.sizes.append(_common_size(sample, page))
+        self._last: tuple[int, list[Tensor], Tensor | None] | None = None
         self.readings: dict[str, Reading] = readings(self._by_source(), range_, page)
         self.noticed = {name: Noticed() for name in self.readings}
         with_reference = [sample for sample in listing.samples if sample.reference]
@@ -131,11 +142,15 @@ class FolderDataset(FusionDataset):
             )
 
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
-        """Read the files of a sample."""
-        sample = self.listing.samples[index]
-        sources = [self._read(name, path) for name, path in sample.sources.items()]
-        truth = sample.reference
-        return sources, None if truth is None else self._read(REFERENCE, truth)
+        """Read the files of a sample; the last one is kept, whose sources are written next."""
+        kept = self._last
+        if kept is None or kept[0] != index:
+            sample = self.listing.samples[index]
+            sources = [self._read(name, path) for name, path in sample.sources.items()]
+            truth = sample.reference
+            kept = (index, sources, None if truth is None else self._read(REFERENCE, truth))
+            self._last = kept
+        return list(kept[1]), kept[2]
 
     def check_files(self) -> None:
         """Decode every file, so that a broken one is found before anything is computed.
@@ -205,6 +220,11 @@ class FolderDataset(FusionDataset):
             "ignored": [str(path.relative_to(root)) for path in self.listing.ignored],
             **{key: value for key, value in settled.items() if value is not None},
         }
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """By id a hash of the files of a sample."""
+        return {sample.id: content_hash(_files(sample)) for sample in self.listing.samples}
 
 
 class SceneDataset(FusionDataset):

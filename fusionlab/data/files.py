@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
 from fusionlab.errors import InputError
@@ -99,3 +100,13 @@ def natural(name: Path | str) -> list[tuple[int, int | str]]:
 def same_name(one: Path, other: Path) -> InputError:
     """The mistake of two files of which one cannot tell which is meant."""
     return InputError(f"{one} and {other} have the same name; keep one")
+
+
+def content_hash(paths: Iterable[Path]) -> str:
+    """A hash of the sizes and contents of files, 16 hexadecimal digits."""
+    total = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes()
+        total.update(f"{len(content)} ".encode())
+        total.update(content)
+    return total.hexdigest()[:16]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.decoding import kind_of
-from fusionlab.data.files import by_stem, key
+from fusionlab.data.files import by_stem, content_hash, key
 from fusionlab.data.images import examine, image_size
 from fusionlab.errors import InputError
 
@@ -45,6 +45,10 @@ class FusedFolder:
             "images": len(self.paths),
             "files": {
                 id_: path.name for id_, path in zip(self.ids, self.paths.values(), strict=True)
+            },
+            "hashes": {
+                id_: content_hash([path])
+                for id_, path in zip(self.ids, self.paths.values(), strict=True)
             },
             "missing": self.missing,
             "surplus": self.surplus,

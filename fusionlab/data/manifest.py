@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from fusionlab.data.files import EXTENSIONS, natural
 from fusionlab.data.layouts import LAYOUTS
 from fusionlab.errors import InputError
+from fusionlab.settings.checks import stays_inside
 
 TASKS = ("vif", "mif", "mef", "mff")
 TRUTH = "reference"  # what samples call their ground truth
@@ -91,6 +92,12 @@ class Manifest:
         for key, value, known in (("task", self.task, TASKS), ("layout", self.layout, LAYOUTS)):
             if value not in known:
                 raise InputError(f"{key} must be one of {', '.join(known)}, got {value!r}")
+        for name, place in self.sources.items():
+            stays_inside("source", name)
+            stays_inside(f"folder of source {name}", place)
+        for key in ("reference", "split"):
+            if getattr(self, key) is not None:
+                stays_inside(key, getattr(self, key))
         if TRUTH in self.sources:
             raise InputError(f"sources must not be called {TRUTH}")
         if self.samples is None:
@@ -134,6 +141,9 @@ class Manifest:
 
 
 def _check_sample(id: str, names: set[str], sources: set[str]) -> None:
+    stays_inside("sample", id)
+    for name in sorted(names):
+        stays_inside("source", name)
     for name in sorted(sources - names):
         raise InputError(f"sample {id} has no {name}")
     for name in sorted(names - sources - {TRUTH} if sources else ()):

@@ -13,6 +13,7 @@ import yaml
 from fusionlab.data.files import natural
 from fusionlab.data.manifest import File, Manifest
 from fusionlab.errors import InputError
+from fusionlab.settings.yaml_text import checked
 
 PACKAGED = package_files("fusionlab.data") / "manifests"
 REQUIRED = ("name", "title", "task", "layout", "origin", "licence")
@@ -52,6 +53,7 @@ def parse_manifest(text: str, where: str) -> Manifest:
     """
     try:
         # Every scalar as text: an id 010 is no number, and none called NO is false.
+        checked(text, where)
         said = yaml.load(text, getattr(yaml, "CBaseLoader", yaml.BaseLoader))
         return _manifest(_mapping("a manifest", said))
     except (yaml.YAMLError, InputError) as reason:

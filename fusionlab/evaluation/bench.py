@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fusionlab.data.batches import SameShapeBatches
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.fused import FusedFolder
 from fusionlab.errors import InputError
@@ -98,6 +99,13 @@ class Bench:
         tasks = [dataset.task for dataset in self.datasets]
         if self.pictures and len(set(tasks)) < len(tasks):
             raise InputError("two data sets have one task; evaluate them one after the other")
+        for condition in self.conditions:
+            batches = len(SameShapeBatches(condition.dataset, self.batch_size))
+            if isinstance(self.limit, float) and int(min(self.limit, 1) * batches) < 1:
+                raise InputError(
+                    f"trainer.limit_test_batches {self.limit} of {batches} batches is none; give "
+                    f"{1 / batches:.2g} or more, or a number of batches"
+                )
         for dataset in self.datasets:
             for one in (one for one in self.networks if one.is_for(dataset.task)):
                 check_samples(one.network, dataset)

@@ -71,6 +71,12 @@ class PartialDataset(FusionDataset):
         """The whole, with the ids of the part."""
         return {**self.whole.describe(), "ids": self.ids}
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Those of its samples."""
+        own = set(self.ids)
+        return {id_: one for id_, one in self.whole.hashes.items() if id_ in own}
+
 
 class CorruptedDataset(PartialDataset):
     """A data set one source of which is damaged; metrics see the undamaged sources.

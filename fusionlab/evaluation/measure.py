@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from fusionlab.data.batches import SameShapeBatches, collate
+from fusionlab.data.batches import SameShapeBatches, collate, worker_options
 from fusionlab.data.colour import grey_levels, to_levels
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.images import read_image
@@ -147,8 +147,8 @@ def measure(
         loader = DataLoader(
             _Samples(bench, condition),
             batch_sampler=batches,
-            num_workers=bench.workers,
             collate_fn=collate,
+            **worker_options(bench.workers),
         )
         networks = [one for one in bench.networks if one.is_for(dataset.task)]
         stations = [_Station(one, condition, device, precision) for one in networks]

@@ -18,6 +18,7 @@ from fusionlab.evaluation.weights import methods_with_weights
 from fusionlab.fusing import check_samples, order_notes
 from fusionlab.metrics import open_metrics
 from fusionlab.settings import TTD, Conditions, Method, Network
+from fusionlab.settings.checks import stays_inside
 
 LONGEST_NAME = 255  # bytes, of a file on the file systems in use
 MOST_WITH_PICTURES = 8  # methods whose pictures are written unless the settings say
@@ -137,6 +138,8 @@ def check_data(datasets: Sequence[FusionDataset]) -> None:
     """
     for dataset in datasets:
         for name, sources in zip(dataset.ids, dataset.source_names, strict=True):
+            for kind, one in (("sample", name), *(("source", source) for source in sources)):
+                stays_inside(kind, one)
             if len(f".{name}-{max(sources, key=len)}.png.partial".encode()) > LONGEST_NAME:
                 raise InputError(f"{name} in {dataset.name} is too long a name; shorten it")
         if isinstance(dataset, FolderDataset):

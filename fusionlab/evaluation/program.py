@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -18,9 +18,11 @@ from lightning.fabric.utilities.seed import seed_everything
 from rich.console import Console
 
 import fusionlab
-from fusionlab.console import ProgressBar
+from fusionlab.console import ProgressBar, note
+from fusionlab.ending import say
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
+from fusionlab.evaluation.clusters import cluster
 from fusionlab.evaluation.measure import measure
 from fusionlab.evaluation.opening import open_bench
 from fusionlab.evaluation.theorem import CONVENTION
@@ -29,9 +31,9 @@ from fusionlab.report.markdown import markdown
 from fusionlab.report.plots import write_plots
 from fusionlab.report.table import WIDTH, tables, theorem_lines, ttd_line
 from fusionlab.runs.files import plain, write_atomic, write_json
-from fusionlab.runs.folder import make, run_folder
-from fusionlab.runs.provenance import provenance
-from fusionlab.runs.run import PER_IMAGE, SUMMARY, Run, join_rows
+from fusionlab.runs.folder import locked, make, run_folder
+from fusionlab.runs.provenance import provenance, threads_of_each_process
+from fusionlab.runs.run import PER_IMAGE, SUMMARY, Run, join_rows, reading
 from fusionlab.runs.summary import summarise
 from fusionlab.settings import Trainer
 from fusionlab.tracking.evaluation import track_evaluation
@@ -55,37 +57,68 @@ def evaluate_command(settings: Namespace, config: str) -> Path:
     bench.check()
     fabric = build_fabric(settings.trainer)
     resumed = Path(settings.resume) if settings.resume else None
-    about = describe(bench, yaml.safe_load(config), "evaluate")
-    done: dict[tuple[str, str], set[int]] = {}
-    if resumed:
-        before = check_resumable(resumed, about)
-        done, about["calibrated"] = bench.done(before), before.about["calibrated"]
     folder = Path(fabric.broadcast(str(resumed or run_folder(settings.output, "evaluate"))))
-    if fabric.is_global_zero:
-        make(folder)
-        if not resumed:
+    with ExitStack() as stack:
+        if fabric.is_global_zero:
+            make(folder)
+            stack.enter_context(locked(folder))
+        fabric.barrier()
+        about = describe(bench, yaml.safe_load(config), "evaluate")
+        done: dict[tuple[str, str], set[int]] = {}
+        if resumed:
+            with reading(resumed):
+                before = check_resumable(resumed, about)
+                done, about["calibrated"] = bench.done(before), before.about["calibrated"]
+            if before.finished and all(
+                len(done[one.dataset.name, one.name]) == len(one.dataset)
+                for one in bench.conditions
+            ):
+                if fabric.is_global_zero:
+                    note(f"{folder} has finished; its results are shown again")
+                    with reading(folder):
+                        show(before.about, settings.json)
+                return folder
+        elif fabric.is_global_zero:
             write_json(folder / SUMMARY, about)
             write_atomic(folder / "config.yaml", config.encode())  # last: it can be resumed
+        fabric.barrier()
+        _measure(settings, bench, folder, done, fabric, about)
     fabric.barrier()
+    return folder
+
+
+def _measure(
+    settings: Namespace,
+    bench: Bench,
+    folder: Path,
+    done: dict[tuple[str, str], set[int]],
+    fabric: Fabric,
+    about: dict[str, Any],
+) -> None:
+    """Measure and conclude; say how to go on when that ends early."""
     writer = ReportWriter(folder) if settings.report and fabric.is_global_zero else None
     try:
         run_bench(bench, folder, done, fabric, about, writer.update if writer else None)
-    except (KeyboardInterrupt, InputError):
-        if writer is not None:
+        if fabric.is_global_zero:
+            _conclude(settings, bench, folder, about)
+    except BaseException as reason:
+        if fabric.is_global_zero or isinstance(reason, RuntimeError):  # the first may have died
+            say(f"interrupted; fusionlab evaluate --resume {folder} goes on")
+        if writer is not None and isinstance(reason, (KeyboardInterrupt, InputError)):
             writer.write()
-        print(f"interrupted; fusionlab evaluate --resume {folder} goes on", file=sys.stderr)
         raise
-    if fabric.is_global_zero:
-        content = finish(folder, about)
-        show(content, settings.json)
-        files = _write_reports(folder, content, bench.is_experiment) if settings.report else []
-        if not settings.json:
-            print(f"Pictures, RD maps, {PER_IMAGE} and {SUMMARY}: {folder}")
-            for kind, path in files:
-                print(f"{kind}: {path}")
-        track_evaluation(settings.wandb, folder)
-    fabric.barrier()
-    return folder
+
+
+def _conclude(settings: Namespace, bench: Bench, folder: Path, about: dict[str, Any]) -> None:
+    """Summarise, print, write the reports and log what was measured."""
+    content = finish(folder, about)
+    show(content, settings.json)
+    files = _write_reports(folder, content, bench.is_experiment) if settings.report else []
+    if not settings.json:
+        print(f"Pictures, RD maps, {PER_IMAGE} and {SUMMARY}: {folder}")
+        for kind, path in files:
+            print(f"{kind}: {path}")
+    track_evaluation(settings.wandb, folder)
 
 
 def _write_reports(
@@ -117,7 +150,10 @@ def describe(bench: Bench, settings: dict[str, Any], job: str) -> dict[str, Any]
         "job": job,
         "methods": [vars(method) for method in bench.methods],
         "settings": settings,
-        "data": [dataset.describe() for dataset in bench.datasets],
+        "data": [
+            {**one.describe(), **({"hashes": one.hashes} if one.hashes else {})}
+            for one in bench.datasets
+        ],
         "conditions": list(every.values()),
         "metrics": bench.scorer.describe(),
         "metrics_form": bench.scorer.fusion.forms,
@@ -152,6 +188,14 @@ def check_same(folder: Path, about: dict[str, Any]) -> Run:
             raise InputError(f"{new['name']} has changed since {folder} was begun; start anew")
     if [data["ids"] for data in run.about["data"]] != [data["ids"] for data in about["data"]]:
         raise InputError(f"the data have other samples than when {folder} was begun; start anew")
+    for old, new in zip(run.about["data"], about["data"], strict=True):
+        known = old.get("hashes", {})
+        changed = [id_ for id_, one in new.get("hashes", {}).items() if known.get(id_, one) != one]
+        if changed:
+            raise InputError(
+                f"{changed[0]} in {new['name']} has changed since {folder} was begun "
+                f"({len(changed)} samples in all); start anew"
+            )
     return run
 
 
@@ -165,6 +209,8 @@ def build_fabric(settings: Trainer) -> Fabric:
         fabric = Fabric(
             accelerator=settings.accelerator,
             devices=settings.devices,
+            num_nodes=settings.num_nodes,
+            plugins=[cluster(name) for name in settings.plugins],
             strategy=settings.strategy,
             precision=settings.precision,  # type: ignore[arg-type]
         )
@@ -172,8 +218,10 @@ def build_fabric(settings: Trainer) -> Fabric:
         text = " ".join(str(reason).split())
         raise InputError(f"trainer: Lightning refuses the settings: {text}") from None
     torch.use_deterministic_algorithms(settings.deterministic)
+    threads = threads_of_each_process()
     if fabric.world_size > 1:
         fabric.launch()
+    torch.set_num_threads(threads)  # Lightning divides the cores, which changes the last bits
     return fabric
 
 
@@ -264,10 +312,11 @@ def _method_line(method: dict[str, Any]) -> str:
     return f"{network['name']}{f' ({options})' if options else ''}, {weights}{stretch}"
 
 
-def _identity(method: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-    """What makes a method's pictures: weights and settings of TTD."""
+def _identity(method: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes a method's pictures: weights and settings of TTD, or the pictures themselves."""
     facts = method["facts"]
-    return facts.get("network", {}).get("checkpoint", {}).get("sha256"), facts.get("ttd")
+    weights = facts.get("network", {}).get("checkpoint", {}).get("sha256")
+    return weights, facts.get("ttd"), facts.get("folder", {}).get("hashes")
 
 
 if __name__ == "__main__":

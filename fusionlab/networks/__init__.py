@@ -24,6 +24,7 @@ from fusionlab.networks.checkpoints import (
 from fusionlab.networks.downloads import download, is_address
 from fusionlab.networks.published import Published, find_published, unknown_hash_note
 from fusionlab.registry import NETWORKS
+from fusionlab.settings.addresses import without_credentials
 
 __all__ = [
     "NETWORKS",
@@ -66,15 +67,19 @@ def create_network(
         return _build(name, options)
     address = str(checkpoint)
     if not network_class.trainable:
-        raise InputError(f"{name} has no weights, so it takes no checkpoint; leave out {address}")
+        raise InputError(f"{name} has no weights, so it takes no checkpoint; leave it out")
     stored, known = _opened(name, address)
     published = network_class.published
     network = _build(name, {**(known.options if known else {}), **stored.options, **options})
     load_weights(network, stored)
     if published and not (stored.network or (known and known.sha256)):
-        note = unknown_hash_note(published, name, address, stored.sha256, network.options)
+        shown = without_credentials(address)
+        note = unknown_hash_note(published, name, shown, stored.sha256, network.options)
         print(note, file=sys.stderr)
-    network.checkpoint = {"path": address, "sha256": weights_sha256(network.state_dict())}
+    network.checkpoint = {
+        "path": without_credentials(address),
+        "sha256": weights_sha256(network.state_dict()),
+    }
     return network
 
 
@@ -119,7 +124,26 @@ def _read(name: str, address: str) -> Checkpoint:
     try:
         return read_checkpoint(path, *theirs)
     except InputError as fault:
-        raise InputError(f"{address}: {fault} (remove that file first)") from None
+        shown = without_credentials(address)
+        raise InputError(f"{shown}: {fault} (remove that file first)") from None
+
+
+def _check_plain(name: str, option: str, value: Any) -> None:
+    """Refuse an option nested so deeply that it can be no option.
+
+    Raises:
+        InputError: Naming it.
+    """
+    inner, depth = [value], 0
+    while inner:
+        depth += 1
+        if depth > DEEPEST:
+            raise InputError(f"network {name!r}: option {option!r} is nested too deeply")
+        lists = [list(one.values()) if isinstance(one, dict) else one for one in inner]
+        inner = [part for one in lists if isinstance(one, (list, tuple)) for part in one]
+
+
+DEEPEST = 8  # levels of an option
 
 
 def _build(name: str, options: dict[str, Any]) -> FusionNetwork:
@@ -130,6 +154,14 @@ def _build(name: str, options: dict[str, Any]) -> FusionNetwork:
             raise InputError(f"network {name!r} has no option {option!r}; it takes {takes}")
     arguments = signature.bind(**options)
     arguments.apply_defaults()
-    network = NETWORKS[name](**options)
+    for option, value in options.items():
+        _check_plain(name, option, value)
+    try:
+        network = NETWORKS[name](**options)
+    except InputError:
+        raise
+    except (TypeError, ValueError, LookupError, RuntimeError, OverflowError) as fault:
+        said = ", ".join(f"{option}={value!r:.40}" for option, value in options.items())
+        raise InputError(f"network {name!r} cannot be made with {said} ({fault})") from None
     network.name, network.options = name, dict(arguments.arguments)
     return network.eval()

@@ -8,7 +8,7 @@ import math
 import pickle
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -33,6 +33,7 @@ _DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
     AttributeError,
     EOFError,
     LookupError,
+    MemoryError,
     OSError,
     BadZipFile,
     RuntimeError,
@@ -105,16 +106,25 @@ def read_checkpoint(
         checkpoint = _read_safetensors(path)
     else:
         checkpoint = _converted(path, _read_published(path, numpy_scalars), convert)
-    if not isinstance(checkpoint.options, dict):
-        raise InputError(f"{path}: the network's options are no mapping; get or train a sound one")
+    named = isinstance(checkpoint.network, str | None)
+    if not named or not isinstance(checkpoint.options, dict):
+        raise InputError(
+            f"{path}: the network's options are no mapping, or its name is no text; "
+            "get or train a sound one"
+        )
     for key, value in checkpoint.state.items():
-        if value.layout != torch.strided or value.is_complex():
+        if value.layout != torch.strided or value.is_complex() or _is_inflated(value):
             raise InputError(f"{path}: {key} is no dense real tensor; get or train a sound one")
         if not torch.isfinite(value).all():
             raise InputError(
                 f"{path}: {key} holds NaN or infinity; train it again or get a sound copy"
             )
     return checkpoint
+
+
+def _is_inflated(value: Tensor) -> bool:
+    """Whether it stands for more numbers than the file holds: each would be read many times."""
+    return value.numel() * value.element_size() > value.untyped_storage().nbytes()
 
 
 def load_weights(network: FusionNetwork, checkpoint: Checkpoint) -> None:
@@ -220,7 +230,9 @@ def weights_sha256(state: Mapping[str, Tensor]) -> str:
     total = hashlib.sha256()
     for name, value in sorted(state.items()):
         total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        total.update(
+            value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+        )
     return total.hexdigest()
 
 
@@ -242,12 +254,29 @@ def _read_safetensors(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
         options = json.loads(metadata.get("options", "{}"))
-    except (SafetensorError, json.JSONDecodeError) as reason:
+    except (SafetensorError, ValueError, OSError, RecursionError) as reason:
         raise InputError(
             f"{path} is not a whole safetensors file ({reason}); get it again"
         ) from None
     state = _named_as_ours(state)
     return Checkpoint(path, file_sha256(path), state, metadata.get("network"), options)
+
+
+def read_pytorch(path: Path, allowed: Sequence[Any] = ()) -> Any:
+    """What a PyTorch file holds, on the CPU; no code that it holds is run.
+
+    Args:
+        path: The file.
+        allowed: Types besides tensors and plain values that it may hold.
+
+    Raises:
+        InputError: If it is damaged, or holds more than that.
+    """
+    try:
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGED:
+        raise _unreadable(path) from None
 
 
 def _read_published(path: Path, numpy_scalars: bool) -> Any:
@@ -258,16 +287,16 @@ def _read_published(path: Path, numpy_scalars: bool) -> Any:
         return torch.from_numpy(np.fromfile(path, "<f4").astype(np.float32))
     try:
         arrays = _read_arrays(path)
-        if arrays is not None:
-            return arrays
-        allowed = _SCALARS if numpy_scalars else []
-        with torch.serialization.safe_globals(allowed):
-            return torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED:
-        kind = "more than weights" if is_zipfile(path) else "no whole PyTorch checkpoint"
-        raise InputError(
-            f"{path} holds {kind}, so it is not opened; save its state_dict, or get it again"
-        ) from None
+        raise _unreadable(path) from None
+    return arrays if arrays is not None else read_pytorch(path, _SCALARS if numpy_scalars else ())
+
+
+def _unreadable(path: Path) -> InputError:
+    kind = "more than weights" if is_zipfile(path) else "no whole PyTorch checkpoint"
+    return InputError(
+        f"{path} holds {kind}, so it is not opened; save its state_dict, or get it again"
+    )
 
 
 def _read_arrays(path: Path) -> dict[str, Tensor] | None:

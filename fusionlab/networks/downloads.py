@@ -6,14 +6,20 @@ import hashlib
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from fusionlab.errors import InputError
 from fusionlab.networks.published import Published
+from fusionlab.settings.addresses import without_credentials
 
 HUGGING_FACE = "hf://"
+LARGEST = 8 * 2**30  # bytes
+LONGEST = 3600.0  # seconds of one download
+SECONDS_OF_SILENCE = 30  # after which a server counts as gone
 _BY_HAND = "or download the file by other means and give its path"
 
 
@@ -31,7 +37,7 @@ def web_address(address: str) -> str:
     try:
         urlsplit(address)
     except ValueError as fault:
-        raise InputError(f"{address} is no address ({fault})") from None
+        raise InputError(f"{without_credentials(address)} is no address ({fault})") from None
     if not address.startswith(HUGGING_FACE):
         return address
     parts = address.removeprefix(HUGGING_FACE).split("/", 2)
@@ -55,7 +61,7 @@ def cached_path(address: str) -> Path:
     url = web_address(address)
     parts = urlsplit(url)
     name = re.sub(r"[^\w.-]", "_", unquote(parts.path.rpartition("/")[2]))[-100:]
-    digest = hashlib.sha256(url.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(without_credentials(url).encode()).hexdigest()[:12]
     return cache_folder() / f"{parts.hostname or 'unknown'}-{digest}-{name}"
 
 
@@ -79,7 +85,7 @@ def download(address: str, published: Iterable[Published] = ()) -> Path:
     url, path = web_address(address), cached_path(address)
     hashes = [entry.sha256 for entry in published if entry.url == url and entry.sha256]
     if not path.exists():
-        print(f"downloading {url} to {path}", file=sys.stderr)
+        print(f"downloading {without_credentials(url)} to {path}", file=sys.stderr)
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel("WARNING")  # it would advise how to call pooch
@@ -89,13 +95,68 @@ def download(address: str, published: Iterable[Published] = ()) -> Path:
             known_hash=hashes[0] if hashes else None,
             fname=path.name,
             path=path.parent,
-            downloader=pooch.HTTPDownloader(progressbar=True, chunk_size=2**16),
+            downloader=_fetch,
         )
+    except InputError:
+        raise
     except (OSError, ValueError) as fault:
-        raise InputError(_in_one_line(fault, url, path)) from None
+        raise InputError(_in_one_line(fault, without_credentials(url), path)) from None
     finally:
         logger.setLevel(level)
     return path
+
+
+def _fetch(url: str, target: str, pooch: Any) -> None:
+    """Download to a file, with progress on stderr, within limits of size and time.
+
+    Args:
+        url: The address.
+        target: A temporary file, which enters the cache only after this.
+        pooch: Not used; pooch gives it to every downloader.
+
+    Raises:
+        InputError: If it is too large, takes too long, or is text.
+    """
+    import requests
+    from tqdm import tqdm
+
+    shown, start = without_credentials(url), time.monotonic()
+    with requests.get(url, stream=True, timeout=SECONDS_OF_SILENCE) as answer:
+        answer.raise_for_status()
+        stated = answer.headers.get("content-length", "")
+        total = int(stated) if stated.isdecimal() else 0
+        _check_size(total, shown)
+        with Path(target).open("wb") as file, tqdm(total=total, unit="B", unit_scale=True) as bar:
+            for block in answer.iter_content(2**16):
+                file.write(block)
+                bar.update(len(block))
+                _check_size(file.tell(), shown)
+                if time.monotonic() - start > LONGEST:
+                    limit = f"took more than {LONGEST // 60} minutes"
+                    raise InputError(f"{shown} {limit}, nothing was kept; try again, {_BY_HAND}")
+    _check_container(Path(target), shown)
+
+
+def _check_size(size: int, shown: str) -> None:
+    if size > LARGEST:
+        raise InputError(
+            f"{shown} is larger than {LARGEST // 2**30} GiB, nothing was kept; check the address, "
+            f"{_BY_HAND}"
+        )
+
+
+def _check_container(path: Path, shown: str) -> None:
+    """Refuse text, as a page that asks to log in, before it enters the cache."""
+    with path.open("rb") as file:
+        first = file.read(256)
+    if first and all(byte in _OF_TEXT for byte in first):
+        raise InputError(
+            f"{shown} is no checkpoint but a text that begins with {first[:20]!r}, nothing was "
+            f"kept; check the address, {_BY_HAND}"
+        )
+
+
+_OF_TEXT = frozenset({*b"\t\n\r", *range(32, 127)})
 
 
 def _in_one_line(fault: Exception, url: str, path: Path) -> str:

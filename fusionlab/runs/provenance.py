@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -13,6 +14,7 @@ import torch
 
 import fusionlab
 
+THREADS = "FUSIONLAB_THREADS"
 _PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-image")
 
 
@@ -28,6 +30,18 @@ def provenance() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "devices": [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())],
     }
+
+
+def threads_of_each_process() -> int:
+    """How many threads each process of a run computes with, as many as one process alone would.
+
+    The order of sums, and so the last bits of a result, depends on it. ``FUSIONLAB_THREADS`` sets
+    it; the processes that this one starts find it there.
+    """
+    given = os.environ.get(THREADS, "")
+    threads = int(given) if given.isdecimal() and int(given) else torch.get_num_threads()
+    os.environ[THREADS] = str(threads)
+    return threads
 
 
 def _commit() -> str | None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from fusionlab.errors import InputError
 from fusionlab.runs.folder import file_stem
 from fusionlab.runs.rows import join_files
+from fusionlab.settings.checks import stays_inside
 
 SUMMARY, PER_IMAGE, RD, THEOREM = "summary.json", "per_image.csv", "rd.csv", "theorem.csv"
 KEY = ("data", "task", "condition", "id", "method")
@@ -86,16 +88,23 @@ class Sample:
     rd: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     theorem: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse names that would lead out of the run folder."""
+        for kind, name in (("task", self.task), ("sample", self.id)):
+            stays_inside(kind, name)
+
     def picture(self, method: str) -> Path:
         """The fused picture of a method, like all paths relative to the run folder."""
         return self._folder / file_stem(method) / f"{self.id}.png"
 
     def source(self, name: str) -> Path:
         """A source as it was read."""
+        stays_inside("source", name)
         return self._folder / "sources" / f"{self.id}-{name}.png"
 
     def rd_map(self, method: str, source: str) -> Path:
         """RD of a source in colours, under a method."""
+        stays_inside("source", source)
         return self._folder / "rd" / file_stem(method) / f"{self.id}-{source}.png"
 
     def rd_arrays(self, method: str) -> Path:
@@ -133,21 +142,11 @@ class Run:
         Raises:
             InputError: If it is not the folder of a run on the bench.
         """
-        try:
-            about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # not there, no text, no JSON
-            raise InputError(
-                f"no readable {SUMMARY} in {folder}; name the folder of an evaluation"
-            ) from None
-        if not isinstance(about, dict) or not {"methods", "metrics", "results"} <= about.keys():
+        about = read_about(folder)
+        if not {"methods", "metrics", "results"} <= about.keys():
             raise InputError(f"{folder} holds no evaluation; name the folder of one")
-        try:
+        with reading(folder):
             return cls._read(folder, about)
-        except (LookupError, TypeError, ValueError, AttributeError, csv.Error) as fault:
-            reason = f"{type(fault).__name__}: {fault}"
-            raise InputError(
-                f"{SUMMARY} or a CSV file in {folder} is damaged ({reason}); evaluate anew"
-            ) from None
 
     @classmethod
     def _read(cls, folder: Path, about: dict[str, Any]) -> Run:
@@ -196,6 +195,46 @@ class Run:
     def method(self, name: str) -> Method:
         """The method of that name."""
         return next(one for one in self.methods if one.name == name)
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """What fails on the content of a run folder that others may have changed is its damage.
+
+    Raises:
+        InputError: If so.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        csv.Error,
+    ) as fault:
+        reason = f"{type(fault).__name__}: {' '.join(str(fault).split())[:100]}"
+        raise InputError(
+            f"{SUMMARY} or a CSV file in {folder} is damaged ({reason}); evaluate anew"
+        ) from None
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """``summary.json`` of a run.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    try:
+        about = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # not there, no text, no JSON
+        about = None
+    if not isinstance(about, dict):
+        raise InputError(f"no readable {SUMMARY} in {folder}; name the folder of an evaluation")
+    return about
 
 
 def join_rows(folder: Path, about: dict[str, Any]) -> None:

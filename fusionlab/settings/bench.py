@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from fusionlab.errors import InputError
 from fusionlab.registry import NETWORKS
-from fusionlab.settings.checks import at_least
+from fusionlab.settings.checks import at_home, at_least
 from fusionlab.settings.groups import Network, Task
 
 CorruptionName = Literal[
@@ -52,6 +52,7 @@ class Method:
     def __post_init__(self) -> None:
         """Check the names."""
         NETWORKS.check("methods.network", self.network)
+        self.checkpoint = at_home(self.checkpoint)
         self.as_network()
         if self.name is not None and not self.name.strip():
             raise InputError("methods.name must not be empty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from fusionlab.errors import InputError
 
@@ -28,3 +29,23 @@ def check_range(key: str, value: float | str | dict[str, float | str] | None) ->
             continue
         if isinstance(one, (str, bool)) or not 0 < one < math.inf:
             raise InputError(f"{key} must be a number above 0 or auto, or by source, got {one!r}")
+
+
+def at_home(path: str | None) -> str | None:
+    """A path in which ``~`` is the user's home, as a shell has it."""
+    return path if path is None or not path.startswith("~") else str(Path(path).expanduser())
+
+
+def stays_inside(kind: str, name: str) -> None:
+    """Refuse a name that, as part of a path, leads out of the folder it is written below.
+
+    Args:
+        kind: What it is a name of.
+        name: The name; slashes lead into subfolders.
+
+    Raises:
+        InputError: If it is absolute, holds ``..`` or a character that no file name has.
+    """
+    parts = name.replace("\\", "/").split("/")
+    if not name or name.startswith(("/", "\\")) or ".." in parts or "\0" in name:
+        raise InputError(f"{kind} {name!r} leads out of its folder; rename it")

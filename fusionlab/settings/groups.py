@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from fusionlab.errors import InputError
 from fusionlab.registry import LAYOUTS, NETWORKS, OBJECTIVES
-from fusionlab.settings.checks import at_least, check_range
+from fusionlab.settings.checks import at_home, at_least, check_range, stays_inside
 
 Task = Literal["vif", "mif", "mef", "mff"]
+Cluster = Literal["slurm", "torchelastic", "lightning", "mpi", "lsf", "kubeflow"]
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Network:
     def __post_init__(self) -> None:
         """Check the name; keep apart what belongs beside the options."""
         NETWORKS.check("network.name", self.name)
+        self.checkpoint = at_home(self.checkpoint)
         for name in ("name", "checkpoint"):
             if name in self.options:
                 raise InputError(f"network.options.{name} is no option; set network.{name}")
@@ -86,6 +88,9 @@ class Data:
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
+        self.root, self.name = at_home(self.root), at_home(self.name)
+        for name in self.sources or ():
+            stays_inside("data.sources", name)
         if self.layout != "auto":
             LAYOUTS.check("data.layout", self.layout)
         if self.sources is not None and len(set(self.sources)) < max(1, len(self.sources)):
@@ -161,6 +166,13 @@ class Training:
             batches make noisy; 1 never does.
         options: Arguments of the objective, e.g. --training.options.ssim_weight 1.
         workers: Processes that make crops; 0 makes them in the main one.
+        warmup_steps: Steps in which the learning rate rises from 0 to what the schedule says.
+        ema: Decay of an exponential moving average of the weights, e.g. 0.999: it is what is
+            validated, kept and written in place of the weights. Default: none.
+        patience: Validations without a better value after which the training stops, where the best
+            epoch is kept. Default: none.
+        freeze: Parts of the network that do not learn, by the names of its modules, e.g. conv1;
+            their batch norm is held.
         samples_every: Validations from one time to the next that pictures of the first four samples
             are written, from the first on; 0 never writes any.
     """
@@ -185,18 +197,27 @@ class Training:
     hold_batch_norm: float = 0.2
     options: dict[str, Any] = field(default_factory=dict)
     workers: int = 0
+    warmup_steps: int = 0
+    ema: float | None = None
+    patience: int | None = None
+    freeze: list[str] = field(default_factory=list)
     samples_every: int = 5
 
     def __post_init__(self) -> None:
         """Check what types cannot."""
+        self.root = at_home(self.root)
+        paths = {k: at_home(v) for k, v in self.options.items() if isinstance(v, str)}
+        self.options = {**self.options, **paths}
         if self.objective not in (None, "none"):
             OBJECTIVES.check("training.objective", str(self.objective))
         for name, least in (("crop_size", 16), ("batch_size", 1), ("halving_epochs", 1)):
             at_least(f"training.{name}", getattr(self, name), least)
-        for name in ("limit", "stride", "batches_per_epoch"):
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise InputError(f"training.ema must be above 0 and below 1, got {self.ema}")
+        for name in ("limit", "stride", "batches_per_epoch", "patience"):
             if getattr(self, name) is not None:
                 at_least(f"training.{name}", getattr(self, name), 1)
-        counts = ("workers", "samples_every")
+        counts = ("workers", "samples_every", "warmup_steps")
         for name in ("lr", "lr_power", "momentum", "weight_decay", "contrast", *counts):
             at_least(f"training.{name}", getattr(self, name), 0)
         for name in ("hold_batch_norm", "contrast"):
@@ -213,6 +234,7 @@ class Trainer:
     Args:
         accelerator: cpu, gpu, mps or auto.
         devices: How many devices, or which, e.g. 2 or "0,3"; auto takes all.
+        num_nodes: How many machines.
         strategy: How devices share the work, e.g. ddp.
         precision: Floating-point precision, e.g. 32-true, 16-mixed, bf16-mixed.
         max_epochs: Epochs of a training.
@@ -220,6 +242,15 @@ class Trainer:
         check_val_every_n_epoch: Epochs from one validation to the next.
         gradient_clip_val: Largest norm of the gradient. Default: not clipped.
         accumulate_grad_batches: Batches per step of the optimiser.
+        val_check_interval: Batches (int) or share of an epoch (float) from one validation to the
+            next.
+        log_every_n_steps: Steps from one line of the log to the next.
+        logger: Whether the log is written as CSV.
+        enable_checkpointing: Whether last.ckpt and best.ckpt are written; without them a training
+            cannot go on.
+        profiler: Where the time of a training goes: simple, advanced or pytorch.
+        plugins: How processes find each other, where Lightning does not find out: slurm,
+            torchelastic (torchrun), lightning, mpi, lsf, kubeflow.
         limit_train_batches: Batches (int) or share (float) of each training epoch.
         limit_val_batches: The same of each validation.
         limit_test_batches: The same of an evaluation.
@@ -229,6 +260,7 @@ class Trainer:
 
     accelerator: str = "auto"
     devices: int | str | list[int] = "auto"
+    num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
     max_epochs: int = 12
@@ -236,6 +268,12 @@ class Trainer:
     check_val_every_n_epoch: int = 1
     gradient_clip_val: float | None = None
     accumulate_grad_batches: int = 1
+    val_check_interval: int | float = 1.0
+    log_every_n_steps: int = 10
+    logger: bool = True
+    enable_checkpointing: bool = True
+    profiler: Literal["simple", "advanced", "pytorch"] | None = None
+    plugins: list[Cluster] = field(default_factory=list)
     limit_train_batches: int | float = 1.0
     limit_val_batches: int | float = 1.0
     limit_test_batches: int | float = 1.0
@@ -244,13 +282,15 @@ class Trainer:
 
     def __post_init__(self) -> None:
         """Refuse what would train or evaluate nothing."""
-        for name in ("max_epochs", "check_val_every_n_epoch", "accumulate_grad_batches"):
+        counts = ("max_epochs", "check_val_every_n_epoch", "accumulate_grad_batches")
+        for name in (*counts, "num_nodes", "log_every_n_steps"):
             at_least(f"trainer.{name}", getattr(self, name), 1)
         if self.max_steps < 1 and self.max_steps != -1:
             raise InputError(f"trainer.max_steps must be at least 1, or -1, got {self.max_steps}")
         if self.gradient_clip_val is not None and not 0 < self.gradient_clip_val < math.inf:
             got = self.gradient_clip_val
             raise InputError(f"trainer.gradient_clip_val must be above 0, got {got}")
-        for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches"):
+        limits = ("limit_train_batches", "limit_val_batches", "limit_test_batches")
+        for name in (*limits, "val_check_interval"):
             if not getattr(self, name) > 0:
                 raise InputError(f"trainer.{name} must be above 0, got {getattr(self, name)}")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 LONGEST_NAME = 120  # bytes
 LONGEST_ARTIFACT = 128  # characters, W&B's limit
-LISTS = frozenset({"ids", "ignored", "missing", "surplus", "jpeg"})  # as long as the data
+LISTS = frozenset({"ids", "ignored", "missing", "surplus", "jpeg", "hashes"})  # as long as the data
 PROVENANCE = ("fusionlab", "commit", "versions", "python", "platform", "threads", "devices")
 
 

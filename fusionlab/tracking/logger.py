@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wandb import Run
 
 DATA_FOLDER = "WANDB_DATA_DIR"
+STEPS = ".wandb-steps"  # file in the run folder: lines that its W&B run has
 STEP = "trainer/global_step"  # what Lightning's logger calls it
 
 
@@ -27,12 +28,15 @@ class Tracker(WandbLogger):
 
     Args:
         run: The run.
-        folder: The run folder, in which ``wandb/`` lies.
+        folder: The run folder.
+        place: The folder in which ``wandb/`` lies.
     """
 
-    def __init__(self, run: Run, folder: Path) -> None:
-        super().__init__(experiment=run, project=run.project, save_dir=folder, id=run.id)
+    def __init__(self, run: Run, folder: Path, place: Path) -> None:
+        super().__init__(experiment=run, project=run.project, save_dir=place, id=run.id)
         self.failed = False
+        self._steps = folder / STEPS  # of an offline run only the folder knows how far it came
+        self._resumed_at = _number_in(self._steps)
 
     def attempt(self, log: Callable[[Run], object]) -> None:
         """Call ``log`` with the run; a failure ends the logging, not the program."""
@@ -53,7 +57,15 @@ class Tracker(WandbLogger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log values, at a step of the training if there is one."""
         place = {} if step is None else {STEP: step}
-        self.attempt(lambda run: run.log({**metrics, **place}))
+        self.attempt(lambda run: self._log(run, {**metrics, **place}))
+
+    def _log(self, run: Run, values: dict[str, float]) -> None:
+        """Log behind what the run logged before it was interrupted: W&B drops smaller steps."""
+        if run.step < self._resumed_at:
+            run.log(values, step=self._resumed_at, commit=True)
+        else:
+            run.log(values)
+        self._steps.write_text(str(run.step))
 
     @rank_zero_only
     def finish(self) -> None:
@@ -64,6 +76,11 @@ class Tracker(WandbLogger):
             assert self.save_dir is not None
             folder = Path(self.save_dir, "wandb", Path(settings.sync_dir).name)
             note(f"W&B: logged offline; wandb sync {folder} uploads it")
+
+
+def _number_in(path: Path) -> int:
+    text = path.read_text("utf-8") if path.is_file() else ""
+    return int(text) if text.isdecimal() else 0
 
 
 @contextmanager

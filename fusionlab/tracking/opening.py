@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 Mode = Literal["online", "offline", "disabled"]
 KNOWN_MODES = (None, "online", "offline", "run", "dryrun", "shared")  # of WANDB_MODE
 PROJECT = "fusionlab"
+VARIABLES = {  # of W&B, by the argument of wandb.init
+    "name": "WANDB_NAME",
+    "group": "WANDB_RUN_GROUP",
+    "id": "WANDB_RUN_ID",
+    "dir": "WANDB_DIR",
+    "entity": "WANDB_ENTITY",
+    "job_type": "WANDB_JOB_TYPE",
+}
 SECONDS_TO_CONNECT = 8
 SECONDS_TO_UPLOAD = 300  # at the end; what is left then lies on disk
 LONGEST_ID = 64  # characters; W&B takes 128, of artifacts together with the name of a table
@@ -59,14 +67,31 @@ def open_tracker(
         settled = _settle(mode)
         if settled == "disabled":
             return None
-        run = _start(settled, {**place, **identity._asdict()})
+        run = _start(settled, {**place, **identity._asdict(), **_of_environment(identity)})
     except failures() as reason:
         note(f"W&B: nothing is logged ({reason_line(reason)})")
         return None
     if job_type == "train":
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
-    return Tracker(run, folder)
+    return Tracker(run, folder, _folder_of(folder))
+
+
+def _of_environment(identity: Identity) -> dict[str, Any]:
+    """What W&B's documented variables say of the run, which goes before what we would choose."""
+    found: dict[str, Any] = {
+        key: os.environ[name] for key, name in VARIABLES.items() if os.environ.get(name)
+    }
+    if tags := os.environ.get("WANDB_TAGS"):
+        found["tags"] = (*identity.tags, *(tag.strip() for tag in tags.split(",") if tag.strip()))
+    if "dir" in found:
+        Path(found["dir"]).mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def _folder_of(folder: Path) -> Path:
+    """The folder in which ``wandb/`` lies."""
+    return Path(os.environ.get("WANDB_DIR") or folder)
 
 
 def _settle(mode: str | None) -> Mode:

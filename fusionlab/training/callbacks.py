@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from fusionlab.errors import InputError
+from fusionlab.training.length import total_steps
 from fusionlab.training.optimization import steps_done
 
 
@@ -31,10 +34,44 @@ class HoldBatchNorm(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Hold the statistics once it is time."""
-        if steps_done(trainer) >= self.share * trainer.estimated_stepping_batches:
+        if steps_done(trainer) >= self.share * total_steps(trainer):
             for module in pl_module.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
+
+
+class HoldFrozen(Callback):
+    """Parts of the network that do not learn stay in evaluation mode.
+
+    Args:
+        names: Of the parts.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = list(names)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Hold them: a validation ends with everything in the mode that it had before."""
+        network = pl_module.network
+        assert isinstance(network, nn.Module)
+        for part in frozen_parts(network, self.names):
+            part.eval()
+
+
+def frozen_parts(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    """The parts of a network with these names.
+
+    Raises:
+        InputError: If there is none of a name; the message lists those there are.
+    """
+    parts = dict(network.named_modules())
+    for name in names:
+        if not name or name not in parts:
+            known = ", ".join(one for one, _ in network.named_children())
+            raise InputError(f"training.freeze: no part {name!r}; there are {known}, and theirs")
+    return [parts[name] for name in names]
 
 
 class GradientNorm(Callback):
@@ -67,6 +104,10 @@ class Throughput(Callback):
 
     def __init__(self, batch_size: int) -> None:
         self.batch_size = batch_size
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock: a training may go on in the middle of an epoch."""
+        self.on_train_epoch_start(trainer, pl_module)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""

@@ -77,6 +77,8 @@ def _open_kind(
     if objective.learns_from == "photographs":
         photographs = open_photographs(training.root, 1, training.limit)
         return ResizedPhotographs(photographs, training.crop_size, network.channels[0])
+    if training.root is not None:
+        note("photographs are read while training: a damaged one stops it then")
     photographs = open_photographs(training.root, training.crop_size, training.limit)
     return MultiFocusCrops(photographs, training.crop_size, seed=settings.seed)
 
@@ -111,6 +113,10 @@ def _open_pairs(
         training.limit,
         network.source_order.get(task, ()),
     )
+    small = sum(min(size) < training.crop_size for size in dataset.sizes[: training.limit])
+    if small:
+        used = len(dataset.sizes[: training.limit])
+        note(f"{small} of {used} samples are smaller than training.crop_size and are not used")
     found = dataset.found() if isinstance(dataset, FolderDataset) else dataset.name
     note(f"learns from {len(patches)} patches of {found}")
     return patches

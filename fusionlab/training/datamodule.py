@@ -7,7 +7,12 @@ from collections.abc import Sequence
 import lightning as L
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from fusionlab.data.batches import EpochSampler, SameShapeBatches, evaluation_loader
+from fusionlab.data.batches import (
+    EpochSampler,
+    SameShapeBatches,
+    evaluation_loader,
+    worker_options,
+)
 from fusionlab.data.crops import ENDLESS
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
@@ -84,11 +89,31 @@ class FusionData(L.LightningDataModule):
             )
         count = len(dataset)  # type: ignore[arg-type]  # as above
         share = Subset(dataset, range(rank, count, world_size))
-        return DataLoader(share, self.training.batch_size, num_workers=self.training.workers)
+        return DataLoader(share, self.training.batch_size, **worker_options(self.training.workers))
 
     def _place(self) -> tuple[int, int]:
         trainer = self.trainer
         return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+
+
+def go_on_within_epoch(trainer: L.Trainer) -> None:
+    """Let a resumed training have the batches that an uninterrupted one would have now.
+
+    Lightning makes the loader, and its workers begin to read, before it knows the epoch, and it
+    counts the batches of an interrupted epoch without leaving them out.
+    """
+    loop, loader = trainer.fit_loop, trainer.train_dataloader
+    if trainer.ckpt_path is None or not isinstance(loader, DataLoader):
+        return
+    sampler = loader.sampler
+    if not isinstance(sampler, EpochSampler):
+        return
+    sampler.set_epoch(trainer.current_epoch)
+    if loop.restarted_mid_epoch:
+        seen = loop.epoch_loop.batch_progress.state_dict()["current"]["processed"]
+        sampler.skip(seen * (loader.batch_size or 1))
+    assert loop._data_fetcher is not None
+    iter(loop._data_fetcher)  # anew
 
 
 def training_loader(
@@ -111,6 +136,6 @@ def training_loader(
         data,
         batch_size=settings.batch_size,
         sampler=sampler,
-        num_workers=settings.workers,
+        **worker_options(settings.workers),
         persistent_workers=settings.workers > 0,
     )

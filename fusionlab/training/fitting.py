@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +24,31 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.strategies import DDPStrategy
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+from fusionlab.ending import raise_terminated, say
 from fusionlab.errors import InputError
+from fusionlab.evaluation.clusters import cluster
 from fusionlab.runs.files import write_atomic
-from fusionlab.runs.folder import make, run_folder
+from fusionlab.runs.folder import locked, make, run_folder
+from fusionlab.runs.provenance import threads_of_each_process
 from fusionlab.settings import Trainer
+from fusionlab.settings.yaml_text import TRAINED
 from fusionlab.tracking.checkpoints import log_checkpoint
 from fusionlab.tracking.identity import identify
 from fusionlab.tracking.logger import Tracker
 from fusionlab.tracking.opening import open_tracker
 from fusionlab.training.callbacks import GradientNorm, Throughput
+from fusionlab.training.checkpoints import (
+    LAST,
+    KeepBest,
+    KeepLast,
+    WholeFiles,
+    check_fits,
+    last_checkpoint,
+)
+from fusionlab.training.length import StopAtStep
 
-LAST = "last.ckpt"
 FIND_UNUSED = "_find_unused_parameters_true"  # ending of Lightning's strategies that look for them
 
 
@@ -56,14 +72,23 @@ class Fitting:
         callbacks: list[Callback] | None = None,
         unused_parameters: bool = False,
     ) -> None:
-        self.resumed = None if settings.resume is None else Path(settings.resume) / LAST
-        self.folder = self.resumed.parent if self.resumed else run_folder(settings.output, "train")
+        self.resumed = None if settings.resume is None else Path(settings.resume)
+        self.folder = self.resumed or run_folder(settings.output, "train")
         _check_epochs(settings, monitor)
-        self.checkpoints = _checkpoints(self.folder, monitor)
+        self.best = KeepBest(self.folder, monitor) if monitor else None
+        self.last = KeepLast(self.folder)
         self.mode = "disabled" if settings.trainer.fast_dev_run else settings.wandb
         self.tracker: Tracker | None = None
-        rates = [LearningRateMonitor(), GradientNorm(), Throughput(settings.training.batch_size)]
-        own = [*self.checkpoints, *rates, _SaveConfig(self.folder, config)]
+        rates = [GradientNorm(), Throughput(settings.training.batch_size)]
+        if settings.trainer.logger and not settings.trainer.fast_dev_run:
+            rates.insert(0, LearningRateMonitor())
+        own = [
+            *filter(None, [self.best]),
+            self.last,
+            *rates,
+            _SaveConfig(self.folder, config),
+            _AsOurs(),
+        ]
         self.trainer = build_trainer(
             settings.trainer,
             [*own, *(callbacks or [])],
@@ -72,6 +97,20 @@ class Fitting:
             unused_parameters,
             settings.quiet,
         )
+
+    @contextmanager
+    def folder_alone(self) -> Iterator[None]:
+        """Make the folder, to which no other program writes within the block.
+
+        Raises:
+            InputError: If it cannot be made, or another program writes to it.
+        """
+        if not self.trainer.is_global_zero:
+            yield
+            return
+        make(self.folder)
+        with locked(self.folder):
+            yield
 
     def fit(
         self, module: L.LightningModule, data: L.LightningDataModule, about: dict[str, Any]
@@ -86,29 +125,45 @@ class Fitting:
         Raises:
             InputError: If Lightning refuses the settings.
         """
-        if self.trainer.is_global_zero:
-            make(self.folder)
+        checkpoint = None
+        if self.resumed is None and (self.folder / LAST).is_file():
+            self.resumed = self.folder  # a job that SLURM has queued again
+        if self.resumed is not None:
+            checkpoint, content = last_checkpoint(self.resumed)
+            check_fits(checkpoint, content, module)
         self.tracker = open_tracker(self.mode, self.folder, "train", identify(about))
         if self.tracker is not None:
             self.trainer.loggers = [*self.trainer.loggers, self.tracker]
         try:
-            self.trainer.fit(module, data, ckpt_path=self.resumed, weights_only=True)
+            self.trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
         except MisconfigurationException as reason:
             text = " ".join(str(reason).split())
             raise InputError(f"trainer: Lightning refuses the settings: {text}") from None
-        except SystemExit:  # how Lightning answers Ctrl-C
-            if (self.folder / LAST).is_file():
-                print(
-                    f"interrupted; fusionlab train --resume {self.folder} goes on", file=sys.stderr
-                )
-            if self.tracker is not None:
-                self.tracker.finish()
+        except InputError:
+            raise
+        except BaseException as reason:
+            self._end_early(everywhere=isinstance(reason, RuntimeError))
+            if isinstance(reason, SystemExit) and isinstance(reason.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None  # how Lightning answers Ctrl-C
             raise
         self.folder = Path(self.trainer.strategy.broadcast(str(self.folder)))
 
+    def _end_early(self, everywhere: bool) -> None:
+        """Say how to go on, end the other processes and the W&B run.
+
+        Args:
+            everywhere: Whether every process says it: the first one may have died.
+        """
+        if (self.trainer.is_global_zero or everywhere) and (self.folder / LAST).is_file():
+            say(f"interrupted; fusionlab train --resume {self.folder} goes on")
+        if self.trainer.strategy.launcher is not None:
+            self.trainer.strategy.launcher.kill(signal.SIGTERM)
+        if self.tracker is not None:
+            self.tracker.finish()
+
     def load_kept(self, module: L.LightningModule) -> None:
-        """Give a module the weights to use; after a fast_dev_run it has those that there are."""
-        path = self.checkpoints[-1].best_model_path
+        """Give a module the weights of the best epoch; without one it has those of the last."""
+        path = self.best.best_model_path if self.best else ""
         if path:
             content = torch.load(path, map_location="cpu", weights_only=True)
             module.load_state_dict(content["state_dict"])
@@ -122,7 +177,7 @@ class Fitting:
             name: What they are called.
         """
         if self.tracker is not None:
-            alias = "last" if len(self.checkpoints) == 1 else "best"
+            alias = "best" if self.best else "last"
             self.tracker.attempt(lambda run: run.summary.update(scores))
             log_checkpoint(self.tracker, weights, name, scores, alias)
             self.tracker.finish()
@@ -174,6 +229,7 @@ def _silence() -> None:
         "isinstance.treespec, LeafSpec",
         "exists and is not empty",  # the run folder, just made
         "smaller than the logging interval",
+        "your dataloader is not resumable",  # ours leaves out what an interrupted epoch has seen
         "in eval mode at the start of training",  # frozen parts of an objective
         "sync_dist=True",  # all processes have the same means
     ):
@@ -181,16 +237,22 @@ def _silence() -> None:
 
 
 def _build(settings: Trainer, callbacks: list[Callback], root: Path, logger: Any) -> L.Trainer:
+    given = asdict(settings)
+    if (steps := given.pop("max_steps")) != -1:
+        callbacks = [StopAtStep(steps), *callbacks]
+    if not settings.enable_checkpointing:
+        callbacks = [one for one in callbacks if not isinstance(one, ModelCheckpoint)]
+    named = [cluster(name) for name in given.pop("plugins")]
+    given["logger"] = logger if settings.logger else False
     return L.Trainer(
-        **asdict(settings),
+        **given,
         callbacks=callbacks,
+        plugins=[WholeFiles(), *named],
         enable_progress_bar=any(isinstance(one, _ProgressBar) for one in callbacks),
-        logger=logger,
         default_root_dir=root,
         use_distributed_sampler=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
     )
 
 
@@ -207,26 +269,6 @@ def _check_epochs(settings: Namespace, monitor: str | None) -> None:
         )
 
 
-def _checkpoints(folder: Path, monitor: str | None) -> list[ModelCheckpoint]:
-    """Keeps ``last.ckpt`` and, with a monitor, ``best.ckpt``; the last of them is to be used."""
-    last = ModelCheckpoint(
-        dirpath=folder,
-        filename="last",
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    if monitor is None:
-        return [last]
-    best = ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=monitor,
-        mode="max",
-        enable_version_counter=False,
-    )
-    return [last, best]
-
-
 class _SaveConfig(Callback):
     """Writes the resolved config beside the checkpoints when training starts."""
 
@@ -235,13 +277,45 @@ class _SaveConfig(Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            write_atomic(self.folder / "config.yaml", self.config.encode())
+            write_atomic(self.folder / "config.yaml", f"{TRAINED}\n{self.config}".encode())
+
+
+class _AsOurs(Callback):
+    """What Lightning sets for a process and we set otherwise.
+
+    SIGTERM ends a training as it ends every program: Lightning's handler would wait for the other
+    processes, or for the end of the batch. The number of threads does not depend on that of
+    processes.
+    """
+
+    def __init__(self) -> None:
+        self.threads = threads_of_each_process()
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        torch.set_num_threads(self.threads)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, raise_terminated)
 
 
 class _ProgressBar(RichProgressBar):
-    """Without the number of the log's version."""
+    """One line of 80 columns: the loss, and the last validated value."""
+
+    def configure_columns(self, trainer: L.Trainer) -> list:
+        return [
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=10),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        ]
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        metrics = super().get_metrics(trainer, pl_module)
-        metrics.pop("v_num", None)
-        return metrics
+        found: dict[str, Any] = dict(super().get_metrics(trainer, pl_module))
+        terms = [one for name, one in found.items() if name.startswith("train/loss/")]
+        shown: dict[str, Any] = {"loss": f"{sum(map(float, terms)):.4g}"} if terms else {}
+        validated = ((name, one) for name, one in found.items() if name.startswith("val/"))
+        for name, one in validated:
+            shown[name.rpartition("/")[2].partition("_")[0]] = f"{float(one):.4g}"
+            break
+        return shown

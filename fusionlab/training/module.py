@@ -20,6 +20,8 @@ from fusionlab.losses import Objective, Step, create_objective, objective_name
 from fusionlab.metrics import FusionMetrics, ImageMean
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.settings import TTD, Training
+from fusionlab.training.datamodule import go_on_within_epoch
+from fusionlab.training.length import total_steps
 from fusionlab.training.optimization import (
     build_optimizers,
     clip_each_group,
@@ -27,7 +29,7 @@ from fusionlab.training.optimization import (
     optimizer_names,
     steps_done,
 )
-from fusionlab.training.schedules import restore_rates, step_schedules
+from fusionlab.training.schedules import restore_rates, step_schedules, warming_up
 from fusionlab.training.scores import ObjectiveScores, Scores
 
 OBJECTIVE = "objective."  # how the keys of its weights begin
@@ -121,9 +123,10 @@ class FusionModule(L.LightningModule):
         self.automatic_optimization = True
 
     def on_train_start(self) -> None:
-        """Go on with the rates of this training's schedule."""
+        """Go on with the rates of this training's schedule, and where its epoch was left."""
+        go_on_within_epoch(self.trainer)
         restore_rates(self.trainer)
-        total = self.trainer.estimated_stepping_batches
+        total = total_steps(self.trainer)
         self._total = None if total == float("inf") else int(total)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor | None:
@@ -135,10 +138,21 @@ class FusionModule(L.LightningModule):
             loss = self._loss(batch, name)
             optimizer.zero_grad()
             self.manual_backward(loss)
-            optimizer.step()
+            with warming_up(optimizer, self._warmth()):
+                optimizer.step()
             self.untoggle_optimizer(optimizer)
         step_schedules(self.trainer, "step")
         return None
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, *given: Any) -> None:
+        """A step of the only optimiser, at first with a lower rate."""
+        inner = getattr(optimizer, "optimizer", optimizer)
+        with warming_up(inner, self._warmth()):
+            super().optimizer_step(epoch, batch_idx, optimizer, *given)
+
+    def _warmth(self) -> float:
+        """Share of the learning rate in this step."""
+        return (steps_done(self.trainer) + 1) / max(1, self.training_settings.warmup_steps)
 
     def on_train_epoch_end(self) -> None:
         """Let the schedules of several optimisers step on."""

@@ -16,6 +16,7 @@ from fusionlab.errors import InputError
 from fusionlab.losses import Objective, ParameterGroup
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import Training
+from fusionlab.training.length import stops
 from fusionlab.training.schedules import build_schedule, check_options, check_schedule, named
 
 
@@ -128,7 +129,7 @@ def _check_several(settings: Training, trainer: L.Trainer) -> None:
     """
     unfit = {
         "trainer.accumulate_grad_batches": trainer.accumulate_grad_batches != 1,
-        "trainer.max_steps": trainer.max_steps != -1,
+        "trainer.max_steps": trainer.max_steps != -1 or bool(stops(trainer)),
         "training.schedule ReduceLROnPlateau": settings.schedule.casefold() == "reducelronplateau",
     }
     for name, given in unfit.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 from lightning.fabric.utilities.seed import seed_everything
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -19,13 +19,13 @@ from fusionlab.metrics import open_metrics
 from fusionlab.networks import NETWORKS, FusionNetwork, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import weights_sha256
 from fusionlab.settings import Data, Metrics, Network, Training
-from fusionlab.training.callbacks import HoldBatchNorm
+from fusionlab.training.callbacks import HoldBatchNorm, HoldFrozen, frozen_parts
 from fusionlab.training.data import open_training
 from fusionlab.training.datamodule import FusionData
 from fusionlab.training.fitting import Fitting
 from fusionlab.training.module import FusionModule
 from fusionlab.training.optimization import check_optimization, learning_groups
-from fusionlab.training.results import BenchResults, ObjectiveResults
+from fusionlab.training.results import BenchResults, ObjectiveResults, finished_training
 from fusionlab.training.samples import SampleWriter
 
 
@@ -42,6 +42,8 @@ def train(settings: Namespace, config: str) -> Path:
     Raises:
         InputError: If the input cannot be used; nothing has been written then.
     """
+    if settings.resume is not None and (finished := finished_training(settings)):
+        return finished
     seed_everything(settings.seed, workers=True, verbose=False)
     objective, network = _open(settings)
     groups = learning_groups(objective, network)
@@ -56,18 +58,20 @@ def train(settings: Namespace, config: str) -> Path:
     data = FusionData([validation], settings.data, learns_from, settings.training, settings.seed)
     results = _results(module, data, settings, config)
     in_one_stage = not any(group.first_epoch for group in groups)
+    monitor = results.monitor if in_one_stage else None
     fitting = Fitting(
         settings,
         config,
-        results.monitor if in_one_stage else None,
-        _callbacks(settings, objective, validation),
+        monitor,
+        _callbacks(settings, objective, validation, monitor),
         objective.unused_parameters,
     )
     data.check_share(fitting.trainer.world_size)
-    fitting.fit(module, data, results.about())
-    fitting.load_kept(module)
-    keeps_network = learns_network or not objective.validates
-    results.write(fitting, _save(fitting, objective, network if keeps_network else None))
+    with fitting.folder_alone():
+        fitting.fit(module, data, results.about())
+        fitting.load_kept(module)
+        keeps_network = learns_network or not objective.validates
+        results.write(fitting, _save(fitting, objective, network if keeps_network else None))
     return fitting.folder
 
 
@@ -79,7 +83,10 @@ def _open(settings: Namespace) -> tuple[Objective, FusionNetwork]:
     default = NETWORKS[chosen.name].objective
     name = objective_name(training.objective, default, chosen.name)
     objective = create_objective(name, **training.options)
-    return objective, create_network(chosen.name, chosen.checkpoint, **chosen.options)
+    network = create_network(chosen.name, chosen.checkpoint, **chosen.options)
+    for part in frozen_parts(network, training.freeze):
+        part.requires_grad_(False)
+    return objective, network
 
 
 def _module(settings: Namespace, objective: Objective, network: FusionNetwork) -> FusionModule:
@@ -106,9 +113,20 @@ def _results(
     return BenchResults(module, validation, settings, config)
 
 
-def _callbacks(settings: Namespace, objective: Objective, validation: Dataset) -> list[Callback]:
+def _callbacks(
+    settings: Namespace, objective: Objective, validation: Dataset, monitor: str | None
+) -> list[Callback]:
     """What a fusion network is trained with, besides what every training has."""
-    callbacks: list[Callback] = [HoldBatchNorm(settings.training.hold_batch_norm)]
+    training = settings.training
+    callbacks: list[Callback] = [HoldBatchNorm(training.hold_batch_norm)]
+    if training.freeze:
+        callbacks.append(HoldFrozen(training.freeze))
+    if training.ema is not None:
+        callbacks.append(EMAWeightAveraging(decay=training.ema))
+    if training.patience is not None:
+        if monitor is None:
+            raise InputError("training.patience needs a best epoch: data with a ground truth")
+        callbacks.append(EarlyStopping(monitor, patience=training.patience, mode="max"))
     if objective.validates or settings.trainer.fast_dev_run:
         return callbacks
     if isinstance(validation, FusionDataset):
@@ -132,9 +150,18 @@ def _check_settings(
                 f"{group.name} of {network.name} begins to learn after {group.first_epoch} epochs; "
                 f"raise trainer.max_epochs, {epochs}, or set training.options"
             )
-    normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    if normalised and settings.training.batch_size < 2:
-        raise InputError(f"{network.name} has batch norm; set training.batch_size to 2 or more")
+    frozen = frozen_parts(network, settings.training.freeze)
+    held = {id(one) for part in frozen for one in part.modules()}
+    normalised = any(
+        isinstance(module, nn.BatchNorm2d) and id(module) not in held
+        for module in network.modules()
+    )
+    alone = settings.training.batch_size < 2
+    if normalised and alone and settings.training.hold_batch_norm > 0:
+        raise InputError(
+            f"{network.name} has batch norm; set training.batch_size to 2 or more, or "
+            "training.hold_batch_norm to 0"
+        )
 
 
 def _check_read(

@@ -9,9 +9,10 @@ import torch
 import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import Dataset
 
-from fusionlab.console import ProgressBar
+from fusionlab.console import ProgressBar, note
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
@@ -20,13 +21,47 @@ from fusionlab.evaluation.program import describe, finish, show
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.runs.files import write_json
 from fusionlab.runs.provenance import provenance
-from fusionlab.runs.run import PER_IMAGE, RD, SUMMARY, Method, of_all_processes
+from fusionlab.runs.run import PER_IMAGE, RD, SUMMARY, Method, of_all_processes, read_about, reading
 from fusionlab.settings import Conditions
 from fusionlab.tracking.evaluation import summary_values
 from fusionlab.tracking.identity import data_name
 from fusionlab.training.datamodule import FusionData
 from fusionlab.training.fitting import Fitting
 from fusionlab.training.module import FusionModule
+
+
+def finished_training(settings: Namespace) -> Path | None:
+    """The folder of a training to go on with, if it has ended and is not to last longer.
+
+    It is left as it is; its results are shown again.
+    """
+    folder, trainer = Path(settings.resume), settings.trainer
+    if not (folder / SUMMARY).is_file():
+        return None
+    about = read_about(folder)
+    with reading(folder):
+        before = about.get("settings", {}).get("trainer", {})
+        lasted = (before.get("max_epochs"), before.get("max_steps"))
+    if lasted != (trainer.max_epochs, trainer.max_steps) or not (
+        about.get("results") or about.get("values")
+    ):
+        return None
+    note(f"{folder} has finished; raise trainer.max_epochs or trainer.max_steps to train longer")
+    if not getattr(rank_zero_only, "rank", 0):
+        with reading(folder):
+            _show(about, settings.json)
+        if not settings.json:
+            print(f"Checkpoints, log, config and scores: {folder}")
+    return folder
+
+
+def _show(about: dict[str, Any], as_json: bool) -> None:
+    """Print what a training ended with."""
+    if as_json or "values" not in about:
+        show(about, as_json)
+        return
+    for name, value in about["values"].items():
+        print(f"{name} on {about['counts']['validation']} held-out items: {value:.4f}")
 
 
 class BenchResults:
@@ -165,11 +200,8 @@ class ObjectiveResults:
         values = {name: found[f"val/{name}"] for name in self.objective.validates}
         content = {**self.about(), "values": values, "counts": self._counts()}
         write_json(fitting.folder / SUMMARY, content)
-        if self.settings.json:
-            show(content, as_json=True)
-        else:
-            for name, value in values.items():
-                print(f"{name} on {content['counts']['validation']} held-out items: {value:.4f}")
+        _show(content, self.settings.json)
+        if not self.settings.json:
             print(f"Checkpoints, log, config and scores: {fitting.folder}")
             if files and self.objective.next_command:
                 print(f"Next: {self.objective.next_command.format(path=files[0])}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
@@ -14,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 from fusionlab.errors import InputError
 from fusionlab.losses import ParameterGroup
 from fusionlab.settings import Training
+from fusionlab.training.length import total_steps
 
 LEAST_HALVING = 0.01  # share of the first rate below which halving does not go
 OURS = ("polynomial", "halving", "late", "constant")
@@ -100,7 +102,7 @@ def learning_rate_factor(
         InputError: If the schedule needs an end and the training has none.
     """
     name, epochs = settings.schedule.casefold(), trainer.max_epochs or 1
-    steps = trainer.estimated_stepping_batches
+    steps = total_steps(trainer)
     if math.isinf(steps) and name in ("polynomial", "late"):
         raise InputError(f"training.schedule {name} needs an end; set trainer.max_epochs")
 
@@ -135,6 +137,23 @@ def restore_rates(trainer: L.Trainer) -> None:
         groups = schedule.optimizer.param_groups
         for group, lr, factor in zip(groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
             group["lr"] = lr * factor(schedule.last_epoch)
+
+
+@contextmanager
+def warming_up(optimizer: Optimizer, share: float) -> Iterator[None]:
+    """A step of the optimiser with this share of the rates that the schedule says."""
+    if share >= 1:
+        yield
+        return
+    groups = optimizer.param_groups
+    rates = [group["lr"] for group in groups]
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = share * rate
+    try:
+        yield
+    finally:
+        for group, rate in zip(groups, rates, strict=True):
+            group["lr"] = rate
 
 
 def step_schedules(trainer: L.Trainer, interval: str) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from fusionlab.errors import InputError
 from fusionlab.networks import create_network, save_checkpoint
+from fusionlab.networks import downloads as downloads
 from fusionlab.networks.checkpoints import weights_sha256
 from fusionlab.networks.downloads import cached_path, download, is_address, web_address
 from fusionlab.networks.ifcnn import IFCNN
@@ -250,10 +251,37 @@ def test_a_network_refuses_another_file_at_the_published_address(
     assert files_in(cache) == []
 
 
-def test_a_page_in_place_of_a_checkpoint_says_what_to_remove(server):
+def test_a_page_in_place_of_a_checkpoint_is_not_kept(server, cache):
     url = server.put("/blob/a.pth", b"<!DOCTYPE html><html></html>")
+    with pytest.raises(InputError) as refused:
+        create_network("ifcnn", url)
+    assert str(refused.value).startswith(f"{url} is no checkpoint but a text that begins with")
+    assert files_in(cache) == []
+
+
+def test_what_is_no_checkpoint_says_what_to_remove(server):
+    url = server.put("/blob/a.pth", b"\x00\x01")
     with pytest.raises(InputError) as refused:
         create_network("ifcnn", url)
     text = str(refused.value)
     assert text.startswith(f"{url}: {cached_path(url)} holds no whole PyTorch checkpoint")
     assert text.endswith("(remove that file first)")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "reason"), [("LARGEST", 1000, "larger than"), ("LONGEST", -1.0, "took more")]
+)
+def test_a_download_has_limits(limit, value, reason, server, cache, monkeypatch):
+    monkeypatch.setattr(downloads, limit, value)
+    assert reason in refusal(server.put("/a.pth"))
+    assert files_in(cache) == []
+
+
+def test_credentials_are_shown_nowhere(server, weights, cache, capsys):
+    url = server.put("/a.pth?token=hush", weights).replace("http://", "http://me:pw@")
+    network = create_network("ifcnn", url)
+    told = capsys.readouterr().err + str(network.describe()) + str(files_in(cache))
+    assert not any(secret in told for secret in ("hush", "me:", "pw@"))
+    shown = network.checkpoint["path"]
+    server.stop()
+    assert create_network("ifcnn", shown).checkpoint == network.checkpoint, "it is in the cache"

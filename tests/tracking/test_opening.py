@@ -150,3 +150,26 @@ def test_a_mistake_of_ours_is_not_hidden(no_account, tmp_path):
     tracker = opened(tmp_path / "run", "offline")
     with pytest.raises(ZeroDivisionError):
         tracker.attempt(lambda run: 1 / 0)
+
+
+def test_the_variables_of_wandb_go_before_what_we_would_choose(no_account, tmp_path, monkeypatch):
+    given = {"NAME": "own-name", "RUN_GROUP": "own-group", "RUN_ID": "own-id", "TAGS": "own,tag"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "own-dir"))
+    tracker = opened(tmp_path / "run", "offline")
+    run = tracker.experiment
+    assert (run.name, run.group, run.id) == ("own-name", "own-group", "own-id")
+    assert set(run.tags) == {"vif", "baseline", "own", "tag"}
+    tracker.finish()
+    assert list((tmp_path / "own-dir" / "wandb").glob("offline-run-*-own-id"))
+
+
+def test_an_offline_run_that_goes_on_continues_its_steps(no_account, tmp_path):
+    for steps in (range(3), range(3, 5)):
+        tracker = opened(tmp_path / "run", "offline", "train")
+        for step in steps:
+            tracker.log_metrics({"a": float(step)}, step)
+        last = tracker.experiment.step
+        tracker.finish()
+    assert last == 5

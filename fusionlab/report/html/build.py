@@ -11,6 +11,7 @@ from typing import Any
 from fusionlab.report.html.content import content
 from fusionlab.report.html.gallery import items, pictures
 from fusionlab.runs.files import plain, write_atomic
+from fusionlab.runs.folder import check_links
 from fusionlab.runs.run import Run
 from fusionlab.runs.summary import summarise
 
@@ -34,6 +35,7 @@ def write_report(folder: Path) -> Path:
     Raises:
         InputError: If it is no folder of an evaluation.
     """
+    check_links(folder)
     run = Run.open(folder)
     report = folder / REPORT
     results = run.about["results"] if run.finished else summarise(run, finished=False)

@@ -1,0 +1,219 @@
+"""What no run may be lost to: kills, full disks, damaged and changed files."""
+
+import csv
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import pytest
+import torch
+
+import evaluate
+import train
+from fusionlab.cli import report
+from tests.conftest import write_pairs
+from tests.training.conftest import SHORT
+
+pytestmark = pytest.mark.slow
+IDS = [f"{k:02}" for k in range(6)]
+
+
+def in_child(act, kill: tuple[Path, str, float] | None = None) -> tuple[int, str]:
+    """Run in a forked process; its exit code and stderr.
+
+    Args:
+        act: What it does.
+        kill: Where its run folder comes, a file of it, and the most seconds after which it is
+            killed once the file is there.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(writing, 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+            act()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(writing)
+    if kill is not None:
+        output, name, most = kill
+        deadline = time.monotonic() + 120
+        while not list(output.glob(f"*/{name}")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(random.Random(str(output)).uniform(0, most))
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(reading) as file:
+        said = file.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_pairs(tmp_path / "data", names=IDS, size=(16, 20))
+
+
+def options(data: Path, output: Path) -> list[str]:
+    quick = ["--baselines", "false", "--report", "false", "--metrics.names", "[EN]", "--quiet"]
+    cpu = ["--trainer.accelerator", "cpu", "--trainer.devices", "1"]
+    return ["--ttd", "--data.root", str(data), "--output", str(output), *quick, *cpu]
+
+
+def values(folder: Path) -> list[tuple[str, str, str]]:
+    """The rows by id and method, without time and memory."""
+    with (folder / "per_image.csv").open(newline="") as file:
+        return sorted((row["id"], row["method"], row["EN:paper"]) for row in csv.DictReader(file))
+
+
+@pytest.fixture
+def whole(data, tmp_path):
+    evaluate.main(options(data, tmp_path / "whole"))
+    (folder,) = (tmp_path / "whole").iterdir()
+    return folder
+
+
+def test_killed_evaluations_end_where_others_do(whole, data, tmp_path):
+    began = 0
+    for k in range(12):
+        output = tmp_path / f"cut{k}"
+        in_child(
+            lambda output=output: evaluate.main(options(data, output)), (output, "config.yaml", 1.0)
+        )
+        found = list(output.glob("*/config.yaml"))
+        if not found:
+            continue
+        began += 1
+        folder = found[0].parent
+        assert in_child(lambda folder=folder: evaluate.main(["--resume", str(folder)]))[0] == 0
+        assert values(folder) == values(whole)
+    assert began
+
+
+@pytest.mark.parametrize("size", [100, 300, 600, 1000, 2000, 3000, 4000, 6000, 9000, 14000])
+def test_an_evaluation_without_room_ends_in_a_line_and_goes_on(size, whole, data, tmp_path):
+    """A limit on the size of files fails as a full disk does, at another moment for each size."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    output = tmp_path / "full"
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        evaluate.main(options(data, output))
+
+    code, said = in_child(limited)
+    assert code in (0, 1)
+    assert "Traceback" not in said
+    if code:
+        assert "ulimit -f" in said.splitlines()[-1]
+    for folder in output.glob("*"):
+        assert not list(folder.rglob("*.partial"))
+        if (folder / "config.yaml").exists():
+            assert in_child(lambda folder=folder: evaluate.main(["--resume", str(folder)]))[0] == 0
+            assert values(folder) == values(whole)
+
+
+DAMAGED = {
+    "half": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "noise": lambda content: random.Random(0).randbytes(len(content)),
+    "zeros": lambda content: bytes(len(content)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.parametrize("name", ["summary.json", "per_image.csv", "rd.csv", "config.yaml"])
+def test_a_damaged_file_is_named_or_made_again(name, damage, whole):
+    (whole / name).write_bytes(DAMAGED[damage]((whole / name).read_bytes()))
+    for act in (
+        lambda: evaluate.main(["--resume", str(whole)]),
+        lambda: report.main([str(whole)]),
+    ):
+        code, said = in_child(act)
+        assert code in (0, 2)
+        assert "Traceback" not in said, said
+
+
+def paths_in(value, at=()):
+    yield at
+    if not isinstance(value, (dict, list)):
+        return
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from paths_in(inner, (*at, key))
+
+
+def test_a_summary_that_somebody_changed_never_ends_in_a_traceback(whole, capsys):
+    about = json.loads((whole / "summary.json").read_text())
+    chance = random.Random(0)
+    places = [place for place in paths_in(about) if place and place[0] != "settings"]
+    for place in chance.sample(places, 80):
+        changed = json.loads(json.dumps(about))
+        inner = changed
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = chance.choice([None, [], {}, "x", "../../x", 10**30, -1, [[1]]])
+        (whole / "summary.json").write_text(json.dumps(changed))
+        code = 0
+        try:
+            report.main([str(whole)])
+        except SystemExit as end:
+            code = end.code
+        assert code in (0, 2), place
+        assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_changed_since_the_kill_is_refused(whole, data, capsys):
+    lines = (whole / "per_image.csv").read_text().splitlines(keepends=True)
+    (whole / "per_image.csv").write_text("".join(lines[:-2]))
+    about = json.loads((whole / "summary.json").read_text())
+    (whole / "summary.json").write_text(json.dumps({**about, "results": []}))
+    other = write_pairs(data.parent / "other", names=[*IDS, "more"], size=(16, 20))
+    shutil.copy(other / "vi" / "more.png", data / "vi" / "03.png")
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main(["--resume", str(whole)])
+    assert stop.value.code == 2
+    assert "03 in data has changed since" in capsys.readouterr().err.splitlines()[-1]
+
+
+def trained(data: Path, output: Path) -> list[str]:
+    quick = ["--metrics.names", "[EN]", "--training.samples_every", "0", "--quiet"]
+    cpu = ["--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.max_epochs", "6"]
+    root = ["--data.root", str(data), "--data.task", "vif", "--output", str(output)]
+    return [*root, *quick, *cpu, *SHORT]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def test_killed_trainings_end_where_others_do(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/dev/shm")  # another file system than the run folder's
+    assert in_child(lambda: train.main(trained(data, tmp_path / "whole")))[0] == 0
+    (whole,) = (tmp_path / "whole").iterdir()
+    went_on = 0
+    for k in range(6):
+        output = tmp_path / f"cut{k}"
+        in_child(
+            lambda output=output: train.main(trained(data, output)), (output, "last.ckpt", 2.5)
+        )
+        found = list(output.glob("*/last.ckpt"))
+        if not found:
+            continue
+        went_on += 1
+        folder = found[0].parent
+        assert in_child(lambda folder=folder: train.main(["--resume", str(folder)]))[0] == 0
+        one, other = weights(folder), weights(whole)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert went_on
