@@ -119,6 +119,7 @@ NETWORKS = Registry(
         "defusion": "fusionlab.networks.defusion:DeFusion",
         "defusionpp": "fusionlab.networks.defusionpp:DeFusionPP",
         "densefuse": "fusionlab.networks.densefuse:DenseFuse",
+        "divfusion": "fusionlab.networks.divfusion:DIVFusion",
         "exposure_fusion": "fusionlab.networks.exposure_fusion:ExposureFusion",
         "ffmef": "fusionlab.networks.ffmef:FFMEF",
         "gifnet": "fusionlab.networks.gifnet:GIFNet",
