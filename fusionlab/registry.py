@@ -136,6 +136,7 @@ NETWORKS = Registry(
         "ship": "fusionlab.networks.ship:SHIP",
         "stackmff": "fusionlab.networks.stackmff:StackMFF",
         "swinfuse": "fusionlab.networks.swinfuse:SwinFuse",
+        "tcmoa": "fusionlab.networks.tcmoa:TCMoA",
         "u2fusion": "fusionlab.networks.u2fusion:U2Fusion",
         "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
     },
