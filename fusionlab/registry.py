@@ -151,6 +151,7 @@ OBJECTIVES = Registry(
         "deepfuse": "fusionlab.losses.deepfuse:DeepFuseObjective",
         "densefuse": "fusionlab.losses.densefuse:DenseFuseObjective",
         "ffmef": "fusionlab.losses.ffmef:FFMEFObjective",
+        "gifnet": "fusionlab.losses.gifnet:GIFNetObjective",
         "ifcnn": "fusionlab.losses.ifcnn:IFCNNObjective",
         "illumination": "fusionlab.losses.illumination:IlluminationObjective",
         "mufusion": "fusionlab.losses.mufusion:MUFusionObjective",

@@ -265,6 +265,7 @@ class GIFNet(FusionNetwork):
     }
     minimum_size: ClassVar[int] = 5
     bytes_per_pixel: ClassVar[int] = 8000
+    objective: ClassVar[str] = "gifnet"
     auxiliary: ClassVar[tuple[str, ...]] = (
         "decoder_rec.",
         *(

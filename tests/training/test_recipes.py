@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -37,6 +38,7 @@ SMALL = {  # what learns in seconds on a CPU
     "deepfuse": {**PATCHES, "lr": 1e-2},
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
     "ffmef_mef": PATCHES,
+    "gifnet": {**PATCHES, "crop_size": 32, "limit": 1, "batch_size": 1},
     "mufusion": PATCHES,
     "piafusion_illumination": {"crop_size": 64, "batch_size": 16},
     "piafusion_vif": PATCHES,
@@ -82,6 +84,10 @@ def run_recipe(tmp_path, classifier):
             argv += ["--training.root", str(root)]
         if name in VGGS:
             argv += ["--training.options.vgg", save_vgg(tmp_path / "vgg.pth", VGGS[name])]
+        if name == "gifnet":
+            path = tmp_path / "densenet121.pth"
+            torch.save(timm.create_model("densenet121", pretrained=False).state_dict(), path)
+            argv += ["--training.options.densenet", str(path)]
         if name == "piafusion_vif":
             argv += ["--training.options.classifier", str(classifier)]
         for key, value in {"workers": 0, **SMALL.get(name, {}), **training}.items():
@@ -124,6 +130,7 @@ LONG = (
     "ship",
     "swinfuse",
     "u2fusion",
+    "gifnet",
 )
 
 
