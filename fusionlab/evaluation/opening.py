@@ -18,6 +18,7 @@ from fusionlab.evaluation.weights import methods_with_weights
 from fusionlab.fusing import check_samples, order_notes
 from fusionlab.metrics import open_metrics
 from fusionlab.settings import TTD, Conditions, Method, Network
+from fusionlab.settings.bench import EVERY
 from fusionlab.settings.checks import stays_inside
 
 LONGEST_NAME = 255  # bytes, of a file on the file systems in use
@@ -91,6 +92,8 @@ def open_given(
         InputError: If a checkpoint does not load, two methods have one name, or none is left.
     """
     if weights is None:
+        if any(one.network == EVERY for one in given):
+            raise InputError("methods: all needs weights, folders of checkpoints; give --weights")
         return open_networks(given, ttd, colour)
     tasks = list(dict.fromkeys(one.task for one in datasets))
     found, lines = methods_with_weights(given, weights, tasks)

@@ -14,6 +14,7 @@ from fusionlab.networks.checkpoints import bundled_checkpoint, file_sha256
 from fusionlab.networks.published import Published
 from fusionlab.registry import NETWORKS
 from fusionlab.settings import Method, Task
+from fusionlab.settings.bench import EVERY
 
 OURS = ".safetensors"
 
@@ -42,7 +43,7 @@ def methods_with_weights(
     for these tasks the one that the package carries is taken, else it is left out.
 
     Args:
-        given: Methods.
+        given: Methods; ``all`` is every network that is made for one of the tasks.
         folders: Searched with their subfolders. The authors' files are known by their hash, or by
             their name where no hash is on record; our own say what they are.
         tasks: Of the data.
@@ -53,6 +54,7 @@ def methods_with_weights(
     Raises:
         InputError: If a folder does not exist.
     """
+    given = _without_all(given, tasks)
     needing = [one.network for one in given if one.checkpoint is None and _trainable(one.network)]
     found = find_weights(folders, list(dict.fromkeys(needing))) if folders else []
     methods, lines = [], []
@@ -68,6 +70,19 @@ def methods_with_weights(
         elif not fitting:
             lines.append(_missing(method.network, own, folders, tasks))
     return methods, lines
+
+
+def _without_all(given: Sequence[Method], tasks: Sequence[str]) -> list[Method]:
+    """``all`` as every network with weights that is made for a task, and is not named besides."""
+    named = {one.network for one in given}
+    found: list[Method] = []
+    for one in given:
+        if one.network != EVERY:
+            found.append(one)
+            continue
+        names = [name for name in sorted(NETWORKS) if name not in named and _trainable(name)]
+        found += [replace(one, network=x) for x in names if set(NETWORKS[x].tasks) & set(tasks)]
+    return found
 
 
 def find_weights(folders: Sequence[str], names: Sequence[str]) -> list[Found]:

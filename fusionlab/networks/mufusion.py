@@ -56,22 +56,27 @@ class MUFusion(FusionNetwork):
         Published(
             "ir_vis_TNO.model",
             sha256="5d96ad1812c61e005edb439c85e341bac91c7bf275f1a41cd20a0a62769b2dbb",
+            tasks=("vif",),
         ),
         Published(
             "ir_vis_RoadScene.model",
             sha256="8c358e4869092fb0bb553947674ee1b04bfffe06eb200354c3a62ee005f093fd",
+            tasks=("vif",),
         ),
         Published(
             "medical_harvard.model",
             sha256="f8537a378d5b980fc190897eb94981fc74ab8afb5d362e7aada86b672455584d",
+            tasks=("mif",),
         ),
         Published(
             "multi-exposure_Final.model",
             sha256="d48691ab1f3e2ae64d381bfd6d3cc85554936c30de3fbc6fcd3a5820e1791575",
+            tasks=("mef",),
         ),
         Published(
             "multi-focus_Final.model",
             sha256="2c1bcfb97a27d9f8f2fe52c907b821d0e01cf5d50ad7e2cbb04014baa0b5d491",
+            tasks=("mff",),
         ),
     )
 

@@ -105,18 +105,22 @@ class PMGI(FusionNetwork):
         Published(
             "IR_VI_CGAN.model-1.data-00000-of-00001",
             sha256="005d29cd3fdbf3805369a8372ce3fb15190905db6aed7dee661880776b8cfccf",
+            tasks=("vif",),
         ),
         Published(
             "Medical_CGAN.model-29.data-00000-of-00001",
             sha256="3e95eefac0b8b6e3aca4b91d1f79c76c1bc40ccff717d58e77e2107c5d698816",
+            tasks=("mif",),
         ),
         Published(
             "Multi-exp_CGAN.model-9.data-00000-of-00001",
             sha256="f4593b9ebb63b832cb067512689504a8a0afbba3319f8926748f6ddba7cfd4f7",
+            tasks=("mef",),
         ),
         Published(
             "Multi-focus_CGAN.model-1.data-00000-of-00001",
             sha256="25ca20b23bede382dd161532049380105ce1532b2d22f3276f142003e5b16d99",
+            tasks=("mff",),
         ),
     )
 

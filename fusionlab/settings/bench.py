@@ -21,6 +21,7 @@ CorruptionName = Literal[
     "mask",
     "motion_blur",
 ]
+EVERY = "all"  # of the registered networks
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
@@ -29,7 +30,7 @@ class Method:
     """A network on the bench; with --ttd it is fused with each setting of TTD too.
 
     Args:
-        network: Its name.
+        network: Its name; with --weights also all: every network made for the data's task.
         checkpoint: File or address of its weights. Default: the one that the package carries.
         options: Arguments of the network.
         stretch: As network.stretch.
@@ -51,6 +52,10 @@ class Method:
 
     def __post_init__(self) -> None:
         """Check the names."""
+        if self.network == EVERY:
+            if self.checkpoint or self.options or self.name:
+                raise InputError("methods: all takes no checkpoint, options or name; leave it out")
+            return
         NETWORKS.check("methods.network", self.network)
         self.checkpoint = at_home(self.checkpoint)
         self.as_network()

@@ -138,13 +138,29 @@ def test_a_table_without_weights_names_what_it_leaves_out(task, run_evaluate, ca
 
 @pytest.mark.parametrize("task", TABLES)
 def test_a_table_has_every_network_of_its_task(task):
-    """A network that a table should have, and has not, is seen here."""
     content = yaml.safe_load((config_folder() / "tables" / f"{task}.yaml").read_text())
-    named = {one if isinstance(one, str) else one["network"] for one in content["methods"]}
-    made_for = {
-        name for name, network in NETWORKS.items() if task in network.tasks and network.trainable
-    }
-    assert made_for <= named
+    given = [Method(one) if isinstance(one, str) else Method(**one) for one in content["methods"]]
+    methods, lines = methods_with_weights(given, [], [task])
+    found = [*(one.network for one in methods), *(line.partition(" ")[0] for line in lines)]
+    made_for = [name for name, one in NETWORKS.items() if task in one.tasks and one.trainable]
+    assert sorted(set(found) & set(made_for)) == sorted(made_for)
+    assert len(set(found)) == len(found)
+
+
+def test_all_are_those_that_are_not_named_besides(weights):
+    given = [Method("ffmef", "mine.pth"), Method("all", ttd=False)]
+    methods, lines = methods_with_weights(given, [str(weights)], ["mef"])
+    assert [one.network for one in methods] == ["ffmef", "ifcnn"]
+    assert not methods[1].ttd
+    assert any(line.startswith("curvemef is left out") for line in lines)
+    assert not any(line.startswith("seafusion") for line in lines), "not made for this task"
+
+
+def test_all_needs_folders(refused, pairs):
+    line = refused(evaluate, "--data.root", pairs, "--methods", "all")
+    assert "methods: all needs weights" in line
+    line = refused(evaluate, "--data.root", pairs, "--methods", "all@x.pth", "--weights", pairs)
+    assert "all takes no checkpoint" in line
 
 
 @pytest.mark.slow
