@@ -127,6 +127,8 @@ def _measured_page(options: argparse.Namespace, arguments: Sequence[str]) -> str
             note(f"{number} of {len(every)}: {part.folder}")
             measured_run(part.bench, part.folder)
     results = [Results(one.name, len(one), runs_of(parts[one.name])) for one in data]
+    if not any(one.runs for one in results):
+        raise InputError(f"nothing is measured in {options.values}; leave out --written")
     return results_page(results, known(), arguments, PROGRAM)
 
 

@@ -86,15 +86,20 @@ def results_page(
     """The page as GitHub's Markdown.
 
     Args:
-        results: By data set.
+        results: By data set, at least one of which is measured.
         known: The content of ``results.yaml``.
         arguments: Of the command.
         program: Its name.
     """
     measured = [one for one in results if one.joined is not None]
-    about = measured[0].joined.about if measured and measured[0].joined else {}
-    template = Path(__file__).with_name("results_template.md").read_text(encoding="utf-8")
+    first = measured[0].joined
+    assert first is not None
+    template, text = (
+        Path(__file__).with_name(f"results_{name}.md").read_text(encoding="utf-8")
+        for name in ("template", "text")
+    )
     return template.format(
+        text=text.rstrip(),
         source=known["source"],
         images=markdown(_images(results)),
         truth=markdown(_truth(measured)),
@@ -103,7 +108,7 @@ def results_page(
         published="\n\n".join(_published(measured, known["data"])) or "Nothing.",
         weights=markdown(_weights(measured)),
         command=_command(arguments, program),
-        made=_made(about),
+        made=_made(first.about),
     )
 
 
@@ -225,7 +230,10 @@ def _weights(results: Sequence[Results]) -> list[list[str]]:
         if checkpoint := network["checkpoint"]:
             file = f"{Path(checkpoint['path']).name} {checkpoint['sha256'][:16]}"
             found[network["name"], file] = None
-    return [["Network", "File, SHA-256"], *([f"`{name}`", file] for name, file in sorted(found))]
+    return [
+        ["Network", "File, SHA-256 of its weights"],
+        *([f"`{name}`", file] for name, file in sorted(found)),
+    ]
 
 
 def _command(arguments: Sequence[str], program: str) -> str:
