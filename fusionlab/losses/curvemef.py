@@ -35,7 +35,7 @@ class CurveMEFObjective(Objective):
 def fusion_terms(fused: Tensor, sources: Tensor) -> dict[str, Tensor]:
     """Of (B, 1, H, W) and (B, 2, 1, H, W)."""
     first, second = sources.unbind(1)
-    similar = sum(_similarity(fused, source) for source in (first, second))
+    similar = _similarity(fused, first) + _similarity(fused, second)
     return {
         "intensity": 2 * (F.l1_loss(fused, first) + F.l1_loss(fused, second)),
         "structure": 2 - similar,
