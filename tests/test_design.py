@@ -39,9 +39,10 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "runs": {*BASE, "data.colour"},
     "report": {*BASE, "runs", "data.colour"},
     "tracking": {*BASE, "runs", "data.colour"},
+    "tasks": {*BASE, "networks", "losses", "fusing", "data", "runs"},
     "fuse": {*BASE, "fusing", "networks", "runs", "data"},
     "figures": {*BASE, "fusing", "networks", "runs", "data"},
-    "evaluation": {*BASE, *PARTS, "ttd"},
+    "evaluation": {*BASE, *PARTS, "ttd", "tasks"},
     "training": {*BASE, *PARTS, "losses", "evaluation"},
 }
 ALLOWED["cli"] = set(ALLOWED)  # the top: it imports the programs that it starts

@@ -16,12 +16,12 @@ from fusionlab.cli.parser import (
     new_parser,
     run_command,
 )
-from fusionlab.settings import TTD, Conditions, Method
+from fusionlab.settings import TTD, Conditions, Method, Tasks
 from fusionlab.settings.configs import check_evaluates_its_training
 
 ONLY_HERE = (
     *("title", "methods", "ttd_settings", "conditions", "fused", "allow_unmatched"),
-    *("report", "theorem", "pictures", "baselines", "weights"),
+    *("report", "theorem", "pictures", "baselines", "weights", "tasks"),
 )
 
 
@@ -65,6 +65,7 @@ def parser() -> Parser:
         help="Several settings of TTD, a list of mappings of the options of --ttd, in its place.",
     )
     made.add_class_arguments(Conditions, "conditions")
+    made.add_class_arguments(Tasks, "tasks")
     made.add_argument(
         "--fused",
         type=Optional[list[str]],  # noqa: UP045 (as above)
@@ -97,7 +98,7 @@ def parser() -> Parser:
     made.add_argument(
         "--resume", type=str, help="Folder of an interrupted run that is to go on, with its config."
     )
-    data = ("root", "name", "split", "task", "layout", "sources", "reference")
+    data = ("root", "name", "split", "task", "layout", "sources", "reference", "labels", "classes")
     made.fixed = [
         *(
             "methods",
@@ -109,6 +110,7 @@ def parser() -> Parser:
             "theorem",
             "pictures",
             "conditions",
+            "tasks",
         ),
         *("ttd", "ttd_settings", "metrics", "data.colour", "data.batch_size", "seed"),
         *(f"data.{key}" for key in data),

@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fusionlab.data.classes import ClassSet
 from fusionlab.data.colour import grey_levels, merge_chroma, to_luma, to_rgb
 from fusionlab.data.decoding import Header, header
 from fusionlab.data.files import content_hash
 from fusionlab.data.images import Noticed, Reading, examine, read_image
+from fusionlab.data.labels import LabelReader, Labels, object_labels
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
+from fusionlab.data.layouts.labels import find_labels
 from fusionlab.data.manifest_files import load_manifest
 from fusionlab.data.manifest_open import open_manifest
 from fusionlab.data.ranges import REFERENCE, readings
@@ -26,6 +29,10 @@ from fusionlab.settings import Data
 
 # An infrared image has no colour, whatever three channels (after JPEG: unequal ones) its file has.
 INFRARED = frozenset({"ir", "infrared", "cropinfrared", "thermal"})
+SCENE_CLASSES = {  # of boxes and of masks
+    "vif": (ClassSet(("person",)), ClassSet(("background", "person"))),
+    "mif": (ClassSet(("lesion",)), ClassSet(("background", "lesion"))),
+}
 
 
 class FusionDataset(Dataset):
@@ -58,6 +65,15 @@ class FusionDataset(Dataset):
         Empty where samples are made by the program.
         """
         return {}
+
+    def labels(self, index: int) -> Labels:
+        """The boxes and the mask of a sample, as far as it is labelled."""
+        return Labels()
+
+    @property
+    def label_classes(self) -> tuple[ClassSet, ClassSet]:
+        """The classes of boxes, and those of masks; without names where nothing is labelled."""
+        return ClassSet(()), ClassSet(())
 
     def coloured(self, index: int) -> list[Tensor]:
         """The sources of a sample, without the colours that infrared images have in some files."""
@@ -111,6 +127,8 @@ class FolderDataset(FusionDataset):
         range_: White level of the stored values, ``auto``, or either by source; see
             :func:`~fusionlab.data.ranges.readings`.
         page: Page of files that have several, from 1.
+        labels: Folder of the labels, or a COCO JSON file; None finds them, ``none`` has none.
+        classes: Names of their classes by index, or the name of a known data set.
 
     Raises:
         InputError: If the images of a sample differ in size, or one is unreadable.
@@ -122,9 +140,11 @@ class FolderDataset(FusionDataset):
         task: str,
         range_: float | str | Mapping[str, float | str] | None = None,
         page: int | None = None,
+        labels: str | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         super().__init__(listing.name, task)
-        self.listing = listing
+        self.listing, self._labels, self._classes = listing, labels, classes
         self.notes: list[str] = []
         for sample in listing.samples:
             self.ids.append(sample.id)
@@ -151,6 +171,25 @@ class FolderDataset(FusionDataset):
             kept = (index, sources, None if truth is None else self._read(REFERENCE, truth))
             self._last = kept
         return list(kept[1]), kept[2]
+
+    @cached_property
+    def label_reader(self) -> LabelReader:
+        """The labels, whose files are looked for, read and checked when they are asked for.
+
+        Raises:
+            InputError: As :class:`LabelReader`.
+        """
+        files = find_labels(self.listing, self._labels)
+        return LabelReader(self.listing, files, self.sizes, self._classes)
+
+    def labels(self, index: int) -> Labels:
+        """Those of the label files."""
+        return self.label_reader[index]
+
+    @property
+    def label_classes(self) -> tuple[ClassSet, ClassSet]:
+        """Those of the label files."""
+        return self.label_reader.box_classes, self.label_reader.mask_classes
 
     def check_files(self) -> None:
         """Decode every file, so that a broken one is found before anything is computed.
@@ -247,6 +286,15 @@ class SceneDataset(FusionDataset):
         scene = self.scenes[index]
         return list(scene.sources), scene.reference
 
+    def labels(self, index: int) -> Labels:
+        """People and lesions, where the code drew them."""
+        return object_labels(self.scenes[index].objects, *self.label_classes)
+
+    @property
+    def label_classes(self) -> tuple[ClassSet, ClassSet]:
+        """Of infrared and visible scenes the people, of medical ones the lesions."""
+        return SCENE_CLASSES.get(self.task, (ClassSet(()), ClassSet(())))
+
     def describe(self) -> dict[str, Any]:
         """Name, task and ids."""
         names = max(self.source_names, key=len)
@@ -265,7 +313,8 @@ def open_data(settings: Data) -> list[FusionDataset]:
         InputError: If the folder cannot be used, or its task cannot be told.
     """
     if settings.root is not None:
-        return [FolderDataset(*_find(settings), settings.range, settings.page)]
+        own = (settings.range, settings.page, settings.labels, settings.classes)
+        return [FolderDataset(*_find(settings), *own)]
     return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 
 

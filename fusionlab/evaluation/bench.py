@@ -13,6 +13,7 @@ from fusionlab.evaluation.methods import NetworkMethods, all_methods
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.fusing import check_samples
 from fusionlab.runs.run import ALONE, Method, Run, Sample
+from fusionlab.tasks.bench import TaskBench
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Bench:
         pictures: Whether pictures and RD are written.
         theorem: Whether the theorem of TTD is measured.
         limit: Batches of each condition, a number or a share.
+        tasks: What detects and segments in the pictures.
+        labels: Whether labels are written with the pictures, for the report.
     """
 
     networks: list[NetworkMethods]
@@ -44,6 +47,8 @@ class Bench:
     pictures: bool = True
     theorem: bool = False
     limit: int | float = 1.0
+    tasks: TaskBench | None = None
+    labels: bool = False
     methods: list[Method] = field(init=False)
 
     def __post_init__(self) -> None:

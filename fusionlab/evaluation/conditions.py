@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from fusionlab.data.classes import ClassSet
 from fusionlab.data.corruptions import corrupt
 from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.labels import Labels
 from fusionlab.errors import InputError
 from fusionlab.networks import FusionNetwork
 from fusionlab.settings import Conditions, Corruption
@@ -66,6 +68,15 @@ class PartialDataset(FusionDataset):
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
         """Those of the whole data set."""
         return self.whole.images(self.indices[index])
+
+    def labels(self, index: int) -> Labels:
+        """Those of the whole data set."""
+        return self.whole.labels(self.indices[index])
+
+    @property
+    def label_classes(self) -> tuple[ClassSet, ClassSet]:
+        """Those of the whole data set."""
+        return self.whole.label_classes
 
     def describe(self) -> dict[str, Any]:
         """The whole, with the ids of the part."""

@@ -19,6 +19,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.images import read_image
 from fusionlab.evaluation.bench import Bench, original_index
 from fusionlab.evaluation.conditions import Condition
+from fusionlab.evaluation.looking import Looked, look
 from fusionlab.evaluation.memory import memory_of
 from fusionlab.evaluation.methods import NetworkMethods
 from fusionlab.evaluation.scoring import moved
@@ -63,6 +64,14 @@ class Rows:
         self.values = RowFile(named(PER_IMAGE), KEY, [*headings, TIME, MEMORY])
         self.rd = RowFile(named(RD), SOURCE_KEY, RD_COLUMNS)
         self.theorem = RowFile(named(THEOREM), SOURCE_KEY, THEOREM_COLUMNS) if theorem else None
+        self.named = named
+        self.looked: dict[str, RowFile] = {}
+
+    def of(self, name: str, key: Sequence[str], columns: Sequence[str]) -> RowFile:
+        """A file that only some runs have, made when it is asked for."""
+        if name not in self.looked:
+            self.looked[name] = RowFile(self.named(name), key, columns)
+        return self.looked[name]
 
 
 @dataclass
@@ -73,6 +82,7 @@ class _Measured:
     values: list[tuple[str, list[float], float | None, float | None]] = field(default_factory=list)
     rd: list[tuple[str, str, list[float]]] = field(default_factory=list)
     theorem: list[tuple[str, str, list[float | None]]] = field(default_factory=list)
+    looked: Looked | None = None
 
     def write(self, rows: Rows) -> None:
         """Last its values: with them a sample is done."""
@@ -82,6 +92,8 @@ class _Measured:
             rows.rd.append_all(((*place, *key), values) for *key, values in self.rd)
         if rows.theorem is not None and self.theorem:
             rows.theorem.append_all(((*place, *key), values) for *key, values in self.theorem)
+        if self.looked is not None:
+            self.looked.write(rows.of, place)
         rows.values.append_all(
             ((*place, method), [*values, *costs]) for method, values, *costs in self.values
         )
@@ -137,6 +149,8 @@ def measure(
     """
     rows = Rows(folder, rank, bench.scorer.headings, bench.theorem)
     device = device or torch.device("cpu")
+    if bench.tasks is not None:
+        bench.tasks.to(device)
     for condition in bench.conditions:
         dataset = condition.dataset
         finished = done.get((dataset.name, condition.name), set())
@@ -254,8 +268,11 @@ def _measure_batch(
                 alone = bench.scorer.values(own["grey"][m], own["grey"], own.get("reference"))
                 one.values.append((name + ALONE, alone, None, None))
         one.values += [(name, values, None, None) for name, values in batch["scores"][k]]
+        index = int(batch["index"][k])
         if bench.pictures:
-            _write_sources(folder, dataset, int(batch["index"][k]), one.sample)
+            _write_sources(folder, dataset, index, one.sample)
+        if bench.tasks is not None or bench.labels:
+            one.looked = look(bench, condition, index, one.sample, folder)
     for station in stations:
         turns = _turns(station, batch, bench.repeats - 1)
         for method, pictures, theorem in station.measure(batch, bench.theorem):
@@ -265,6 +282,8 @@ def _measure_batch(
                 taken = [*(turn[method] for turn in turns), picture.milliseconds]
                 one.values.append((method, values, median(taken), peaks.get(method)))
                 one.rd += [(method, *line) for line in _rd_lines(picture)]
+                if one.looked is not None:
+                    one.looked.add(method, picture.fused)
                 if theorem is not None:
                     one.theorem += [(method, name, cells) for name, cells in theorem[k].items()]
                 if bench.pictures:

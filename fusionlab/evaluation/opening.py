@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsonargparse import Namespace
 
@@ -17,9 +18,12 @@ from fusionlab.evaluation.scoring import Scorer
 from fusionlab.evaluation.weights import methods_with_weights
 from fusionlab.fusing import check_samples, order_notes
 from fusionlab.metrics import open_metrics
-from fusionlab.settings import TTD, Conditions, Method, Network
+from fusionlab.settings import TTD, Conditions, Method, Network, Tasks
 from fusionlab.settings.bench import EVERY
 from fusionlab.settings.checks import stays_inside
+from fusionlab.tasks.bench import TaskBench
+from fusionlab.tasks.files import DetectionFiles
+from fusionlab.tasks.opening import open_detector, open_segmenter
 
 LONGEST_NAME = 255  # bytes, of a file on the file systems in use
 MOST_WITH_PICTURES = 8  # methods whose pictures are written unless the settings say
@@ -74,6 +78,14 @@ def open_bench(settings: Namespace) -> Bench:
     fused = sum(len(one.names) for one in networks)
     few = fused <= MOST_WITH_PICTURES and len(plan) == len(datasets)
     bench.pictures = few if settings.pictures is None else settings.pictures
+    bench.labels = bench.pictures and settings.report
+    if settings.tasks.wanted:
+        names = [method.name for method in bench.methods]
+        bench.tasks = open_tasks(settings.tasks, datasets, names)
+    if bench.labels or bench.tasks:
+        for dataset in whole:
+            if isinstance(dataset, FolderDataset) and dataset.label_reader.files:
+                note(f"{dataset.listing.root}: {dataset.label_reader.found()}")
     return bench
 
 
@@ -111,6 +123,31 @@ def open_given(
     if given and not networks:
         raise InputError(f"no method is left ({'; '.join(lines)})")
     return networks
+
+
+def open_tasks(
+    settings: Tasks, datasets: Sequence[FusionDataset], methods: Sequence[str]
+) -> TaskBench:
+    """What looks at the pictures.
+
+    Args:
+        settings: The ``tasks`` group.
+        datasets: The data sets.
+        methods: Names of the methods.
+
+    Raises:
+        InputError: If weights cannot be used, or nothing is labelled.
+    """
+    detector = None if settings.detect is None else open_detector(settings.detect)
+    segmenter = None if settings.segment is None else open_segmenter(settings.segment)
+    files: dict[str, DetectionFiles] = {}
+    if settings.detections is not None:
+        folder = Path(settings.detections)
+        labelled = [one for one in datasets if one.label_classes[0].names]
+        files = {one.name: DetectionFiles(folder, methods, one) for one in labelled}
+        if not files:
+            raise InputError("tasks.detections needs labelled boxes; set data.labels")
+    return TaskBench(settings, datasets, detector, segmenter, files)
 
 
 def _wants_baselines(settings: Namespace, ttd: Sequence[TTD]) -> bool:

@@ -33,8 +33,10 @@ from fusionlab.report.table import WIDTH, tables, theorem_lines, ttd_line
 from fusionlab.runs.files import plain, write_atomic, write_json
 from fusionlab.runs.folder import locked, make, run_folder
 from fusionlab.runs.provenance import provenance, threads_of_each_process
+from fusionlab.runs.rows import write_table
 from fusionlab.runs.run import PER_IMAGE, SUMMARY, Run, join_rows, reading
 from fusionlab.runs.summary import summarise
+from fusionlab.runs.tasks import PER_CLASS, class_rows, task_metrics
 from fusionlab.settings import Trainer
 from fusionlab.tracking.evaluation import track_evaluation
 
@@ -146,6 +148,7 @@ def describe(bench: Bench, settings: dict[str, Any], job: str) -> dict[str, Any]
     if bench.theorem:
         notes["theorem"] = CONVENTION
     every = {one.name: one.describe() for one in bench.conditions}
+    tasks = bench.tasks.describe() if bench.tasks else {}
     return {
         "job": job,
         "methods": [vars(method) for method in bench.methods],
@@ -155,7 +158,8 @@ def describe(bench: Bench, settings: dict[str, Any], job: str) -> dict[str, Any]
             for one in bench.datasets
         ],
         "conditions": list(every.values()),
-        "metrics": bench.scorer.describe(),
+        "metrics": {**bench.scorer.describe(), **(task_metrics(tasks) if tasks else {})},
+        "tasks": tasks,
         "metrics_form": bench.scorer.fusion.forms,
         "notes": notes,
         **provenance(),
@@ -183,6 +187,9 @@ def check_same(folder: Path, about: dict[str, Any]) -> Run:
         InputError: If weights, settings of TTD or samples are others than before.
     """
     run = Run.open(folder)
+    for task, new in plain(about["tasks"]).items():
+        if run.about.get("tasks", {}).get(task, {}).get("sha256") != new.get("sha256"):
+            raise InputError(f"tasks.{task} has changed since {folder} was begun; start anew")
     for old, new in zip(run.about["methods"], plain(about["methods"]), strict=False):
         if old["name"] != new["name"] or _identity(old) != _identity(new):
             raise InputError(f"{new['name']} has changed since {folder} was begun; start anew")
@@ -271,6 +278,8 @@ def finish(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
     write_json(folder / SUMMARY, about)
     about["results"] = summarise(Run.open(folder))
     write_json(folder / SUMMARY, about)
+    if about.get("tasks"):
+        write_table(folder / PER_CLASS, class_rows(about["results"]))
     return about
 
 

@@ -60,6 +60,13 @@ class RowFile:
             write_atomic(self.path, kept.getvalue().encode())
 
 
+def write_table(path: Path, lines: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file that is made in one go."""
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    write_atomic(path, text.getvalue().encode())
+
+
 def join_files(paths: Sequence[Path], order: Sequence[Sequence[str]]) -> None:
     """Make one row file of those that processes wrote, in an order that tells nothing of them.
 

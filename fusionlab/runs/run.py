@@ -14,6 +14,20 @@ from typing import Any
 from fusionlab.errors import InputError
 from fusionlab.runs.folder import file_stem
 from fusionlab.runs.rows import join_files
+from fusionlab.runs.tasks import (
+    FOUND,
+    FOUND_KEY,
+    OBJECTS,
+    OBJECTS_KEY,
+    PIXELS,
+    PIXELS_KEY,
+    Found,
+    Object,
+    TaskSample,
+    read_found,
+    read_object,
+    read_pixels,
+)
 from fusionlab.settings.checks import stays_inside
 
 SUMMARY, PER_IMAGE, RD, THEOREM = "summary.json", "per_image.csv", "rd.csv", "theorem.csv"
@@ -76,6 +90,9 @@ class Sample:
         megabytes: Peak memory by method; of the first samples of a data set only.
         rd: RD in numbers by method, source and column of ``rd.csv``.
         theorem: The theorem of TTD by method, source and column of ``theorem.csv``.
+        objects: What is labelled; None where nobody looked.
+        found: What a detector found by method.
+        pixels: Right, wrong and missed pixels of a segmenter by method and class.
     """
 
     data: str
@@ -87,6 +104,9 @@ class Sample:
     megabytes: dict[str, float] = field(default_factory=dict)
     rd: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     theorem: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    objects: list[Object] | None = None
+    found: dict[str, list[Found]] = field(default_factory=dict)
+    pixels: dict[str, dict[str, tuple[float, float, float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse names that would lead out of the run folder."""
@@ -110,6 +130,17 @@ class Sample:
     def rd_arrays(self, method: str) -> Path:
         """The raw ``rd`` and ``losses``, (M, H, W), and ``source_names``."""
         return self._folder / "rd" / file_stem(method) / f"{self.id}.npz"
+
+    def labels(self, method: str | None = None) -> Path:
+        """Labels, or what was found in a method's picture, drawn on nothing, to be laid over."""
+        own = [file_stem(method)] if method else []
+        return self._folder.joinpath("labels", *own, f"{self.id}.png")
+
+    @property
+    def tasks(self) -> TaskSample:
+        """What detection and segmentation found: a method without any boxes has an empty list."""
+        found = {method: self.found.get(method, []) for method in self.values}
+        return TaskSample(self.id, self.objects, found, self.pixels)
 
     @property
     def _folder(self) -> Path:
@@ -162,6 +193,7 @@ class Run:
             for line in _lines(folder, name):
                 if (place := tuple(line[name] for name in KEY[:4])) in samples:
                     _fill_source(getattr(samples[place], Path(name).stem), line)
+        _fill_tasks(folder, samples)
         order = [
             (data["name"], data["task"], condition["name"], id_)
             for data in about["data"]
@@ -256,6 +288,15 @@ def join_rows(folder: Path, about: dict[str, Any]) -> None:
         paths = sorted(folder.glob(of_all_processes(name)), key=lambda path: path.name != name)
         if paths:
             join_files(paths, order if name == PER_IMAGE else [*order, sources])
+    more: dict[str, list[list[str]]] = {  # numbers and classes stay in the order of their sample
+        OBJECTS: [*order[:4], *[[]] * (len(OBJECTS_KEY) - 4)],
+        FOUND: [*order, *[[]] * (len(FOUND_KEY) - 5)],
+        PIXELS: [*order, *[[]] * (len(PIXELS_KEY) - 5)],
+    }
+    for name, columns in more.items():
+        paths = sorted(folder.glob(of_all_processes(name)), key=lambda path: path.name != name)
+        if paths:
+            join_files(paths, columns)
 
 
 def of_all_processes(name: str) -> str:
@@ -286,6 +327,22 @@ def _fill_source(found: dict[str, dict[str, dict[str, float]]], line: dict[str, 
     """An empty cell is left out."""
     cells = {column: float(cell) for column, cell in line.items() if cell and column not in _TEXTS}
     found.setdefault(line["method"], {})[line["source"]] = cells
+
+
+def _fill_tasks(folder: Path, samples: dict[tuple[str, ...], Sample]) -> None:
+    """What detectors and segmenters found, of the samples that are done."""
+    for line in _lines(folder, OBJECTS):
+        sample = samples.get(tuple(line[name] for name in KEY[:4]))
+        if sample is not None:
+            sample.objects = [] if sample.objects is None else sample.objects
+            if line["class"]:  # else the sample has no objects
+                sample.objects.append(read_object(line))
+    for line in _lines(folder, FOUND):
+        if (sample := samples.get(tuple(line[name] for name in KEY[:4]))) is not None:
+            sample.found.setdefault(line["method"], []).append(read_found(line))
+    for line in _lines(folder, PIXELS):
+        if (sample := samples.get(tuple(line[name] for name in KEY[:4]))) is not None:
+            sample.pixels.setdefault(line["method"], {})[line["class"]] = read_pixels(line)
 
 
 _TEXTS = frozenset(SOURCE_KEY)

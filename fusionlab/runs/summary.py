@@ -20,6 +20,7 @@ from fusionlab.runs.run import (
     Sample,
 )
 from fusionlab.runs.statistics import compare, cost, defined_mean, mean_ranks, p_against
+from fusionlab.runs.tasks import summarise_tasks
 
 FEWEST_RANKED = 2  # methods that fuse, from which on they are ranked
 
@@ -34,7 +35,8 @@ def summarise(run: Run, finished: bool = True) -> list[dict[str, Any]]:
     is defined) and ``mean_ranks``; ``best`` by metric and ``p_against_best``; ``overall_rank`` and
     ``median_ms_per_image`` and ``peak_megabytes`` by method; ``differences`` of each network with
     TTD from the same without; ``rd`` by method and source; ``theorem`` by method, where it was
-    measured.
+    measured; ``tasks``, see
+    :func:`~fusionlab.runs.tasks.summarise_tasks`, whose values stand among the means too.
 
     Args:
         run: The run.
@@ -91,8 +93,9 @@ def _result(
         method.name: {name: values_of(samples, ids, method.name, name) for name in run.metrics}
         for method in methods
     }
+    tasks = _tasks(run, data, samples, methods, finished)
     times = {method.name: _times(samples, ids, method.name) for method in methods}
-    return {
+    result = {
         "images": len(ids),
         "ids": ids,
         "methods": [method.name for method in methods],
@@ -128,7 +131,37 @@ def _result(
         **_ranking(run, methods, table, finished),
         "rd": _of_sources(data, samples, methods, "rd", RD_COLUMNS),
         "theorem": _theorem(data, samples, methods),
+        "tasks": tasks,
     }
+    _add_tasks(result, tasks)
+    return result
+
+
+def _tasks(
+    run: Run, data: dict[str, Any], samples: list[Sample], methods: list[Method], finished: bool
+) -> dict[str, Any]:
+    """What detection and segmentation found, where something looked."""
+    classes = {
+        task: said["classes"][data["name"]]
+        for task, said in run.about.get("tasks", {}).items()
+        if data["name"] in said["classes"]
+    }
+    first = next((m.name for m in methods if m.source == data["source_names"][0]), "")
+    bases = {method.name: method.base for method in methods if method.base is not None}
+    names = [method.name for method in methods]
+    own = [sample.tasks for sample in samples]
+    return summarise_tasks(classes, own, names, bases, first, finished)
+
+
+def _add_tasks(result: dict[str, Any], tasks: dict[str, Any]) -> None:
+    """Put the values of tasks, which belong to the whole set of images, among the means."""
+    for found in tasks.values():
+        for method, by_class in found["values"].items():
+            result["means"][method] |= by_class[""]
+            result["counts"][method] |= dict.fromkeys(by_class[""], found["images"])
+        for method, by_column in found["differences"].items():
+            for column, one in by_column.items():
+                result["differences"][method][column] = {**one, "improved": float("nan")}
 
 
 def _times(samples: Sequence[Sample], ids: Sequence[str], method: str) -> np.ndarray:

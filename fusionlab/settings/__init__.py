@@ -2,6 +2,7 @@
 
 from fusionlab.settings.bench import Conditions, Corruption, Method
 from fusionlab.settings.groups import Data, Metrics, Network, Task, Trainer, Training
+from fusionlab.settings.tasks import Tasks
 from fusionlab.settings.ttd import TTD, TTD_PRESETS
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Metrics",
     "Network",
     "Task",
+    "Tasks",
     "Trainer",
     "Training",
 ]

@@ -66,6 +66,11 @@ class Data:
             source, e.g. {ir: 16383}. Default: what the files say.
         page: Page (or frame, or slice) of files that hold several, from 1. Default: the first, and
             a note.
+        labels: Folder with boxes (YOLO text, Pascal VOC XML, KAIST text) or masks, or a COCO JSON
+            file. Default: found beside the sources (labels, Annotations, Segmentation_labels ...);
+            none looks for none.
+        classes: Names of the labels' classes, in order; or msrs, mfnet, fmb, fmb14, m3fd, llvip.
+            Default: as the files say, or the name of the folder.
         colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
             its authors fuse it).
         batch_size: Most images of one size that are fused at once.
@@ -82,6 +87,8 @@ class Data:
     reference: str | None = None
     range: float | str | dict[str, float | str] | None = None
     page: int | None = None
+    labels: str | None = None
+    classes: list[str] | None = None
     colour: Literal["auto", "luma", "rgb"] = "auto"
     batch_size: int = 1
     workers: int = 0

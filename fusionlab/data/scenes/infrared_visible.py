@@ -46,14 +46,16 @@ def _camera() -> Scene:
     ground = 0.26 + 0.10 * y + 0.15 * soften(photo, 1.5)
     warmth = over(ground, 0.48 - 0.25 * soften(photo, 1), above_grass)
     warmth = over(warmth, 0.06 + 0.12 * y, sky)
-    warmth = over(warmth, *person(size, (0.86, 0.66), 0.24, rng))
+    somebody = person(size, (0.86, 0.66), 0.24, rng)
+    warmth = over(warmth, *somebody)
     warmth = over(warmth, 0.12 + 0.15 * photo, outlines.tripod(size))
     coat = 0.50 + 0.22 * (fractal_noise(size, 5, 3, rng) - 0.5) + 0.8 * soften(photo, 1.2)
     warmth = over(warmth, coat.clamp(max=0.66), outlines.cameraman(size))
     warmth = over(warmth, 0.22 + 0.25 * soften(photo, 1), outlines.camera(size))
     warmth = over(warmth, 0.62 + 0.55 * soften(photo, 1), soften(outlines.cameramans_face(size), 1))
     visible = _in_the_dark(photo, 0.26 + 0.22 * above_grass, rng)
-    return make_scene("vif", "camera", {"vi": visible, "ir": thermal(warmth, rng)})
+    people = [("person", somebody[1]), ("person", outlines.cameraman(size))]
+    return make_scene("vif", "camera", {"vi": visible, "ir": thermal(warmth, rng)}, None, people)
 
 
 def _motorcycle() -> Scene:
@@ -76,7 +78,8 @@ def _motorcycle() -> Scene:
     warmth = over(warmth, somebody, body * (1 - in_front))
     torch_light = torch.exp(-(((x - 0.66) / 0.22) ** 2) - ((y - 0.52) / 0.38) ** 2)
     visible = _in_the_dark(photo, 0.05 + 0.80 * torch_light, rng)
-    return make_scene("vif", "motorcycle", {"vi": visible, "ir": thermal(warmth, rng)})
+    seen = [("person", body * (1 - in_front))]
+    return make_scene("vif", "motorcycle", {"vi": visible, "ir": thermal(warmth, rng)}, None, seen)
 
 
 def _warm_parts(size: tuple[int, int]) -> list[tuple[Tensor, float]]:
@@ -107,7 +110,8 @@ def _astronaut() -> Scene:
     visor = ellipse(size, (0.75, 0.89), (0.20, 0.20))
     warmth = over(warmth, 0.28 + 0.25 * soften(grey, 0.8), visor * front)
     visible = _in_smoke(photo, soften(ellipse(size, (0.50, 0.23), (0.48, 0.26), -12), 28), rng)
-    return make_scene("vif", "astronaut", {"vi": visible, "ir": thermal(warmth, rng)})
+    her = [("person", front)]
+    return make_scene("vif", "astronaut", {"vi": visible, "ir": thermal(warmth, rng)}, None, her)
 
 
 def _rocket() -> Scene:
@@ -126,10 +130,13 @@ def _rocket() -> Scene:
     warmth = over(warmth, 0.50, polygon(size, PAD))
     for lamp in LAMPS:
         warmth = over(warmth, 1.0, soften(ellipse(size, lamp, (0.011, 0.016)), 1.5))
+    people = []
     for feet, height in PEOPLE:
-        warmth = over(warmth, *person(size, feet, height, rng))
+        somebody, body = person(size, feet, height, rng)
+        warmth = over(warmth, somebody, body)
+        people.append(("person", body))
     visible = _in_the_dark(photo, torch.full((1, 1, 1), 0.9), rng)
-    return make_scene("vif", "rocket", {"vi": visible, "ir": thermal(warmth, rng)})
+    return make_scene("vif", "rocket", {"vi": visible, "ir": thermal(warmth, rng)}, None, people)
 
 
 def _in_the_dark(photo: Tensor, light: Tensor, rng: np.random.Generator) -> Tensor:

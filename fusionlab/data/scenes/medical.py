@@ -53,7 +53,8 @@ def _mri_ct(name: str, head: Head, weighting: Values) -> Scene:
     rng = np.random.default_rng(100 + head.seed)
     mattes = tissues(head)
     mri = _acquired(_painted(mattes, weighting), 0.7, rng)
-    return make_scene("mif", name, {"mri": mri, "ct": _acquired(_painted(mattes, CT), 0.9, rng)})
+    ct = _acquired(_painted(mattes, CT), 0.9, rng)
+    return make_scene("mif", name, {"mri": mri, "ct": ct}, None, [("lesion", mattes["lesion"])])
 
 
 def _mri_pet(name: str, head: Head, weighting: Values) -> Scene:
@@ -63,7 +64,7 @@ def _mri_pet(name: str, head: Head, weighting: Values) -> Scene:
     mri = _acquired(_painted(mattes, weighting), 0.7, rng)
     uneven = 0.8 + 0.4 * smooth_noise(head.size, 6, rng)
     pet = _false_coloured(soften(_painted(mattes, PET) * uneven, 2.8))
-    return make_scene("mif", name, {"mri": mri, "pet": pet})
+    return make_scene("mif", name, {"mri": mri, "pet": pet}, None, [("lesion", mattes["lesion"])])
 
 
 def _painted(mattes: Mapping[str, Tensor], values: Values) -> Tensor:

@@ -1,6 +1,6 @@
 """What a built-in scene is, and the steps that all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -22,6 +22,7 @@ class Scene:
         sources: M images of one size, each (1, H, W) or (3, H, W), float32 in [0, 1] on the 256
             levels of an 8-bit file.
         reference: What a perfect fusion shows, on the same levels; None where nobody can know.
+        objects: What is to be found in it: names, and mattes (1, H, W) in [0, 1].
     """
 
     id: str
@@ -29,10 +30,15 @@ class Scene:
     source_names: tuple[str, ...]
     sources: tuple[Tensor, ...]
     reference: Tensor | None
+    objects: tuple[tuple[str, Tensor], ...] = ()
 
 
 def make_scene(
-    task: str, name: str, sources: Mapping[str, Tensor], reference: Tensor | None = None
+    task: str,
+    name: str,
+    sources: Mapping[str, Tensor],
+    reference: Tensor | None = None,
+    objects: Sequence[tuple[str, Tensor]] = (),
 ) -> Scene:
     """A scene from sources by name, quantised as if read from 8-bit files."""
     return Scene(
@@ -41,6 +47,7 @@ def make_scene(
         source_names=tuple(sources),
         sources=tuple(quantised(source) for source in sources.values()),
         reference=None if reference is None else quantised(reference),
+        objects=tuple(objects),
     )
 
 

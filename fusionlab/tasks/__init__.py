@@ -1,0 +1,1 @@
+"""Detection and segmentation on pictures: does fusion help to see?"""

@@ -1,0 +1,184 @@
+"""UPerNet: unified perceptual parsing, a segmentation head on maps of several scales.
+
+Xiao et al., ECCV 2018, https://arxiv.org/abs/1807.10221
+Differs: group norm in place of batch norm, so that batches may be small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fusionlab.tasks.backbone import create_backbone, normalised
+from fusionlab.tasks.segmentation import Segmenter
+
+POOLS = (1, 2, 3, 6)  # cells along a side of the pyramid pooling
+
+
+class UPerHead(nn.Module):
+    """Maps, finest first, to scores of K classes at the finest.
+
+    Args:
+        channels: Of each map.
+        classes: K.
+        width: Channels in the head.
+    """
+
+    def __init__(self, channels: Sequence[int], classes: int, width: int = 128) -> None:
+        super().__init__()
+        *finer, last = channels
+        self.pooled = nn.ModuleList(_block(last, width, 1) for _ in POOLS)
+        self.bottleneck = _block(last + len(POOLS) * width, width, 3)
+        self.lateral = nn.ModuleList(_block(one, width, 1) for one in finer)
+        self.smooth = nn.ModuleList(_block(width, width, 3) for _ in finer)
+        self.fuse = _block(len(channels) * width, width, 3)
+        self.classify = nn.Conv2d(width, classes, 1)
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """(B, F, h, w) each to (B, K, h₀, w₀)."""
+        *finer, last = maps
+        pooled = [
+            _resized(block(F.adaptive_avg_pool2d(last, cells)), last)
+            for cells, block in zip(POOLS, self.pooled, strict=True)
+        ]
+        levels = [self.bottleneck(torch.cat([last, *pooled], dim=1))]
+        for block, one in zip(reversed(self.lateral), reversed(finer), strict=True):
+            levels.insert(0, block(one) + _resized(levels[0], one))
+        smooth = [block(one) for block, one in zip(self.smooth, levels[:-1], strict=True)]
+        levels = [*smooth, levels[-1]]
+        joined = torch.cat([_resized(one, levels[0]) for one in levels], dim=1)
+        return self.classify(self.fuse(joined))
+
+
+class TokenPyramid(nn.Module):
+    """Maps of tokens, all of one grid, to a pyramid: 1, 2, 4 and 8 pixels for a patch of 16.
+
+    DeFusion++'s segmentation head (Liang et al., arXiv 2410.12274, its code): tokens are spread to
+    4×4 pixels each, then the finer levels are enlarged. Differs: the tokens of both sources stand
+    side by side where the authors have a cross-attention block per level.
+
+    Args:
+        channels: Of the four maps.
+        width: Channels of the pyramid; the authors have 768.
+    """
+
+    SPREAD = (192, 192, 192, 80)
+
+    def __init__(self, channels: Sequence[int], width: int = 768) -> None:
+        super().__init__()
+        spread = zip(channels, self.SPREAD, strict=True)
+        self.tokens = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(one), nn.Linear(one, 16 * inner)) for one, inner in spread
+        )
+        first, second, third, fourth = self.SPREAD
+        self.levels = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.ConvTranspose2d(first, width // 2, 2, 2),
+                    nn.GroupNorm(1, width // 2),
+                    nn.GELU(),
+                    nn.ConvTranspose2d(width // 2, width, 2, 2),
+                ),
+                nn.ConvTranspose2d(second, width, 2, 2),
+                nn.Conv2d(third, width, 1),
+                nn.Sequential(nn.GELU(), nn.Conv2d(fourth, width, 3, 2, 1)),
+            ]
+        )
+        self.channels = [width] * 4
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Four maps (B, F, h, w) to (B, width, 16h, 16w), then 8h, 4h and 2h."""
+        found = []
+        for tokens, level, one in zip(self.tokens, self.levels, maps, strict=True):
+            spread = tokens(one.movedim(1, 3)).movedim(3, 1)
+            found.append(level(F.pixel_shuffle(spread, 4)))
+        return found
+
+
+class UPerNet(Segmenter):
+    """A backbone of timm with the head, on pictures of any size.
+
+    Args:
+        names: Of the classes.
+        backbone: Name of the backbone in timm.
+        width: Channels in the head.
+        pretrained: Weights of the backbone to start from, see :func:`create_backbone`.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        backbone: str = "convnext_tiny",
+        width: int = 128,
+        pretrained: str | None = None,
+    ) -> None:
+        super().__init__(names)
+        self.options = {"names": list(names), "backbone": backbone, "width": width}
+        self.backbone = create_backbone(backbone, pretrained)
+        info = self.backbone.feature_info
+        self.multiple = max(info.reduction())  # type: ignore[operator, union-attr]
+        self.head = UPerHead(info.channels(), len(self.names), width)  # type: ignore[operator, union-attr]
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Scores (B, K, H, W); the picture is padded by its border to what the backbone takes."""
+        height, width = pictures.shape[2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        padded = F.pad(normalised(pictures), padding, mode="replicate")
+        scores = self.head(self.backbone(padded))
+        return _to_size(scores, (padded.shape[2], padded.shape[3]))[:, :, :height, :width]
+
+    def describe(self) -> dict[str, Any]:
+        """Its name and options."""
+        return {"name": "UPerNet", **self.options, **self.file}
+
+
+class SourceSegmenter(nn.Module):
+    """The head on the fused features of a fusion network: no picture is fused.
+
+    Args:
+        representation: The network as a backbone, ``network.representation``.
+        names: Of the classes.
+        width: Channels in the head.
+        pyramid: Channels of the pyramid that tokens are spread to.
+    """
+
+    def __init__(
+        self, representation: nn.Module, names: Sequence[str], width: int = 128, pyramid: int = 768
+    ) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        info: Any = representation.feature_info
+        channels, reductions = info.channels(), info.reduction()
+        self.multiple = max(reductions)
+        self.pyramid: nn.Module | None = None
+        if len(channels) == 4 and len(set(reductions)) == 1:
+            self.pyramid = TokenPyramid(channels, pyramid)
+            channels = self.pyramid.channels
+        self.head = UPerHead(channels, len(self.names), width)
+
+    def forward(self, representation: nn.Module, sources: Tensor) -> Tensor:
+        """(B, M, C, H, W) in [0, 1] to scores (B, K, H, W)."""
+        height, width = sources.shape[3:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        padded = F.pad(sources.flatten(0, 1), padding, mode="replicate")
+        maps = representation(padded.unflatten(0, sources.shape[:2]))
+        scores = self.head(maps if self.pyramid is None else self.pyramid(maps))
+        return _to_size(scores, (padded.shape[2], padded.shape[3]))[:, :, :height, :width]
+
+
+def _block(inside: int, outside: int, side: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inside, outside, side, padding=side // 2, bias=False)
+    groups = next(count for count in (16, 8, 4, 2, 1) if outside % count == 0)
+    return nn.Sequential(convolution, nn.GroupNorm(groups, outside), nn.ReLU())
+
+
+def _resized(image: Tensor, like: Tensor) -> Tensor:
+    return _to_size(image, (like.shape[2], like.shape[3]))
+
+
+def _to_size(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(image, size, mode="bilinear", align_corners=False)
