@@ -133,9 +133,9 @@ def read_table(path: Path, samples: Sequence[Sample]) -> dict[int, list[FoundBox
         listed = {id_: known.get(stem.casefold()) for id_, stem in places.items()}
         found: dict[int, list[FoundBox]] = {k: [] for k in listed.values() if k is not None}
         for one in content["annotations"]:
-            index = listed[one["image_id"]]
-            if index is not None:
-                found[index].append(_of_coco(one, names))
+            place = listed[one["image_id"]]
+            if place is not None:
+                found[place].append(_of_coco(one, names))
     except (LookupError, TypeError, ValueError) as fault:
         raise InputError(f"{path} is no table in COCO's JSON ({_said(fault)})") from None
     return found

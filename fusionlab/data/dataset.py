@@ -49,6 +49,7 @@ class FusionDataset(Dataset):
         self.source_names: list[tuple[str, ...]] = []
         self.sizes: list[tuple[int, int]] = []
         self.has_reference = False
+        self.with_labels = False  # whether samples carry their labels and the names of the classes
 
     @abstractmethod
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
@@ -88,6 +89,9 @@ class FusionDataset(Dataset):
         sample = make_sample(images, self.source_names[index], self.task, self.ids[index])
         if reference is not None:
             sample["reference"] = grey_levels(reference[None])[0]
+        if self.with_labels:
+            sample["labels"] = self.labels(index)
+            sample["classes"] = tuple(one.names for one in self.label_classes)
         return {"index": index, **sample}
 
 

@@ -35,7 +35,7 @@ from fusionlab.data.layouts.listing import Listing
 from fusionlab.errors import InputError
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning moves batches
 class Boxes:
     """N boxes in a picture.
 
@@ -54,7 +54,7 @@ class Boxes:
         return len(self.classes)
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, as above
 class Labels:
     """What a sample is labelled with.
 

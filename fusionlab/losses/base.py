@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
+from torchmetrics import Metric
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork
@@ -84,6 +85,12 @@ class Objective(nn.Module):
     """Names of the values of :meth:`validate`; by the first, higher is better, the best epoch is
     kept. Empty where fused images are scored, as usual."""
 
+    labelled: ClassVar[bool] = False
+    """Whether samples to validate on come with their ``labels`` and ``classes``."""
+
+    built_in: ClassVar[str] = ""
+    """Task of the built-in scenes to validate on; empty for one of the network's."""
+
     next_command: ClassVar[str] = ""
     """What to run after it; ``{path}`` stands for the file that :meth:`save` wrote."""
 
@@ -126,6 +133,23 @@ class Objective(nn.Module):
 
     def validate(self, network: FusionNetwork, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The values that ``validates`` names, one for each item of a batch, (B,)."""
+        raise NotImplementedError
+
+    @property
+    def reads_network(self) -> bool:
+        """Whether the settings of a network that does not learn matter."""
+        return False
+
+    def metric(self) -> Metric | None:
+        """A metric over all data to validate on, in place of means of :meth:`validate`."""
+        return None
+
+    def observe(self, network: FusionNetwork, batch: dict[str, Any], metric: Metric) -> None:
+        """Update :meth:`metric` with a batch."""
+        raise NotImplementedError
+
+    def values(self, metric: Metric) -> dict[str, float]:
+        """The values that ``validates`` names, of :meth:`metric`."""
         raise NotImplementedError
 
     def save(self, folder: Path) -> Path | None:

@@ -19,6 +19,10 @@ NAMES, NUMBER = 36, 6  # most characters of a method's name, least of a value
 WIDTH = 80  # of a terminal
 TRUTH = "_truth"  # ending of names, not repeated in a table whose title says it
 RANKED = 3  # methods that fuse, from which on ranks are printed: two have their difference
+TASKS = {  # the column by class, and what it is
+    "detect": ("mAP50", "detection: AP50 of each class (objects)"),
+    "segment": ("mIoU", "segmentation: IoU of each class"),
+}
 NO_BREAK = "\xa0"  # textwrap does not break a line at this space
 
 Column = tuple[str, list[str]]
@@ -39,7 +43,44 @@ def tables(about: dict[str, Any], result: dict[str, Any]) -> list[Text | Table]:
     if truth:
         found += [Text("against the ground truth"), *_part(about, result, truth, timed=False)]
     found += [Text(line) for line in _footnotes(result, [*fusion, *truth])]
+    return [*found, *task_tables(result)]
+
+
+def task_tables(result: dict[str, Any]) -> list[Text | Table]:
+    """Per class what was found in the pictures, and the intervals of the mean over the classes."""
+    found: list[Text | Table] = []
+    for task, own in result.get("tasks", {}).items():
+        column, said = TASKS[task]
+        methods = list(own["values"])
+        kinds = dict.fromkeys(kind for by_kind in own["values"].values() for kind in by_kind)
+        columns: list[Column] = []
+        for kind in (one for one in kinds if one):
+            count = f" ({own['counts'][kind]})" if kind in own["counts"] else ""
+            cells = [own["values"][name].get(kind, {}).get(column) for name in methods]
+            columns.append((f"{kind}{count}", [number(value) for value in cells]))
+        ends = [own["intervals"].get(name, {}).get("", {}).get(column) for name in methods]
+        means = [number(own["values"][name][""][column]) for name in methods]
+        columns.append((column, means))
+        columns += _ends(ends)
+        against = [own["from_first"].get(name, {}).get(column) for name in methods]
+        if any(against):
+            cells = ["" if one is None else number(one["mean"], signed=True) for one in against]
+            columns.append((f"− {methods[0].removesuffix(ALONE)}", cells))
+            columns += _ends([one and (one["low"], one["high"]) for one in against], signed=True)
+        images = "1 image" if own["images"] == 1 else f"{own['images']} images"
+        found.append(Text(f"{said}, {images}"))
+        found += [_table(methods, [len(methods)], part) for part in _side_by_side(columns, methods)]
+    if found:
+        found.append(Text("from, to: 95 % of 1,000 resamples of the images, paired"))
     return found
+
+
+def _ends(pairs: Sequence[Any], signed: bool = False) -> list[Column]:
+    """Columns with both ends of intervals."""
+    return [
+        (name, ["" if one is None else number(one[k], signed) for one in pairs])
+        for k, name in enumerate(("from", "to"))
+    ]
 
 
 def title(result: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ class TimmFCOS(Detector):
     Args:
         names: Of the classes.
         backbone: Name of the backbone in timm.
-        width: Channels of the pyramid.
+        width: Channels of the pyramid, a multiple of 32 from 64 on.
         size: Pixels of the shorter side that it sees; pictures are resized to it.
         pretrained: Weights of the backbone to start from, see :func:`create_backbone`.
     """
@@ -75,6 +75,8 @@ class TimmFCOS(Detector):
         pretrained: str | None = None,
     ) -> None:
         super().__init__(names)
+        if width < 64 or width % 32:  # its head has 32 groups
+            raise InputError(f"the detector's width is a multiple of 32 from 64 on, got {width}")
         self.options = {"names": list(names), "backbone": backbone, "width": width, "size": size}
         pyramid = Pyramid(create_backbone(backbone, pretrained), width)
         anchors = AnchorGenerator(

@@ -160,14 +160,23 @@ class SourceSegmenter(nn.Module):
             channels = self.pyramid.channels
         self.head = UPerHead(channels, len(self.names), width)
 
-    def forward(self, representation: nn.Module, sources: Tensor) -> Tensor:
-        """(B, M, C, H, W) in [0, 1] to scores (B, K, H, W)."""
+    def padded(self, sources: Tensor) -> Tensor:
+        """Sources (B, M, C, H, W) continued by their border to sides that the features divide."""
         height, width = sources.shape[3:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        padded = F.pad(sources.flatten(0, 1), padding, mode="replicate")
-        maps = representation(padded.unflatten(0, sources.shape[:2]))
+        flat = F.pad(sources.flatten(0, 1), padding, mode="replicate")
+        return flat.unflatten(0, sources.shape[:2])
+
+    def of_maps(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """Features of padded sources to scores (B, K, H, W) of sources of that size."""
+        whole = tuple(-(-side // self.multiple) * self.multiple for side in size)
         scores = self.head(maps if self.pyramid is None else self.pyramid(maps))
-        return _to_size(scores, (padded.shape[2], padded.shape[3]))[:, :, :height, :width]
+        return _to_size(scores, (whole[0], whole[1]))[:, :, : size[0], : size[1]]
+
+    def forward(self, representation: nn.Module, sources: Tensor) -> Tensor:
+        """(B, M, C, H, W) in [0, 1] to scores (B, K, H, W)."""
+        maps = representation(self.padded(sources))
+        return self.of_maps(maps, (sources.shape[3], sources.shape[4]))
 
 
 def _block(inside: int, outside: int, side: int) -> nn.Sequential:

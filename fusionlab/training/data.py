@@ -44,6 +44,7 @@ def open_training(
     learns_from, validation = own
     if validation is None:
         validation = _open_validation(objective, network, settings.data)
+        validation.with_labels = objective.labelled
     if not objective.validates and not isinstance(validation, FusionDataset):
         raise InputError(
             f"training.objective {objective.name} brings data to validate on that are no "
@@ -54,7 +55,7 @@ def open_training(
 
 def _open_validation(objective: Objective, network: FusionNetwork, settings: Data) -> FusionDataset:
     if settings.root is None and settings.task is None:
-        usual = (*network.tasks, "vif")[0]
+        usual = objective.built_in or (*network.tasks, "vif")[0]
         task: Any = BUILT_IN_TASKS.get(objective.learns_from or "", usual)
         settings = replace(settings, task=task)
     (dataset,) = open_data(settings)

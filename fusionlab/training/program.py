@@ -180,7 +180,8 @@ def _check_read(
     """
     network = settings.network
     unread = {
-        "network": not learns_network and asdict(network) != asdict(Network(network.name)),
+        "network": not (learns_network or objective.reads_network)
+        and asdict(network) != asdict(Network(network.name)),
         "data": not reads_data and settings.data != Data(),
         "ttd": settings.ttd is not None,
         "metrics": settings.metrics != Metrics(),

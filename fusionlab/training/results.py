@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import Dataset
 
 from fusionlab.console import ProgressBar, note
+from fusionlab.data.crops import ENDLESS
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
@@ -211,4 +212,5 @@ class ObjectiveResults:
     def _counts(self) -> dict[str, int]:
         learns_from: Dataset | None = self.data.learns_from
         named = {"training": learns_from, "validation": self.data.datasets[0]}
-        return {name: len(one) for name, one in named.items()}  # type: ignore[arg-type]
+        counts = {name: len(one) for name, one in named.items()}  # type: ignore[arg-type]
+        return {name: count for name, count in counts.items() if count < ENDLESS}

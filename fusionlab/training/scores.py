@@ -103,14 +103,22 @@ class ObjectiveScores:
     def __init__(self, objective: Objective, network: FusionNetwork, device: torch.device) -> None:
         self.name, self.shown = objective.name, frozenset(objective.validates)
         self.objective, self.network = objective, network
+        self.metric = objective.metric()
+        if self.metric is not None:
+            self.metric = self.metric.to(device)
         self.values = PerImageValues(objective.validates).to(device)
 
     def update(self, batch: dict[str, Any]) -> None:
         """Judge a batch."""
+        if self.metric is not None:
+            self.objective.observe(self.network, batch, self.metric)
+            return
         values = self.objective.validate(self.network, batch)
         columns = [values[name] for name in self.objective.validates]
         self.values.update(torch.stack(columns, dim=1), batch["index"])
 
     def means(self) -> dict[str, float]:
-        """The mean of each value over the items of all processes."""
+        """The mean of each value over the items of all processes, or those of the metric."""
+        if self.metric is not None:
+            return self.objective.values(self.metric)
         return {name: float(mean) for name, mean in self.values.compute().items()}

@@ -36,6 +36,10 @@ SMALL = {  # what learns in seconds on a CPU
     "cddfuse_vif": PATCHES,
     "curvemef": PATCHES,
     "deepfuse": {**PATCHES, "lr": 1e-2},
+    "detect_llvip": {
+        **{"crop_size": 64, "batch_size": 2, "lr": "1e-3", "options.backbone": "test_resnet"},
+        **{"options.width": 64, "options.size": 64},
+    },
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
     "ffmef_mef": PATCHES,
     "gifnet": {**PATCHES, "crop_size": 32, "limit": 1, "batch_size": 1},
@@ -45,6 +49,11 @@ SMALL = {  # what learns in seconds on a CPU
     "pmgi": PATCHES,
     "seafusion": PATCHES,
     "sesf": {"crop_size": 32, "batch_size": 2, "limit": 2},
+    "segment_msrs": {
+        **{"crop_size": 64, "batch_size": 2, "lr": "1e-3", "options.backbone": "test_resnet"},
+        **{"options.classes": "[background, lesion]", "options.pictures": "mri"},
+        "options.width": 32,
+    },
     "ship": PATCHES,
     "swinfuse": {
         "crop_size": 176,
@@ -78,7 +87,7 @@ def run_recipe(tmp_path, classifier):
         root = write_pairs(tmp_path / "validation", names=("01",), sources=names, size=(24, 32))
         argv = ["--config", str(CONFIGS / f"{name}.yaml"), "--trainer.accelerator", "cpu"]
         argv += ["--trainer.devices", "1", "--output", str(tmp_path / "runs")]
-        if "illumination" not in name:
+        if name.partition("_")[0] not in ("detect", "segment") and "illumination" not in name:
             argv += ["--data.root", str(root)]
         if names == EXPOSURES:  # the scenes that the package carries have three
             argv += ["--training.root", str(root)]

@@ -53,7 +53,7 @@ def _camera() -> Scene:
     warmth = over(warmth, coat.clamp(max=0.66), outlines.cameraman(size))
     warmth = over(warmth, 0.22 + 0.25 * soften(photo, 1), outlines.camera(size))
     warmth = over(warmth, 0.62 + 0.55 * soften(photo, 1), soften(outlines.cameramans_face(size), 1))
-    visible = _in_the_dark(photo, 0.26 + 0.22 * above_grass, rng)
+    visible = in_the_dark(photo, 0.26 + 0.22 * above_grass, rng)
     people = [("person", somebody[1]), ("person", outlines.cameraman(size))]
     return make_scene("vif", "camera", {"vi": visible, "ir": thermal(warmth, rng)}, None, people)
 
@@ -77,7 +77,7 @@ def _motorcycle() -> Scene:
     somebody, body = person(size, (0.31, 0.74), 0.66, rng)
     warmth = over(warmth, somebody, body * (1 - in_front))
     torch_light = torch.exp(-(((x - 0.66) / 0.22) ** 2) - ((y - 0.52) / 0.38) ** 2)
-    visible = _in_the_dark(photo, 0.05 + 0.80 * torch_light, rng)
+    visible = in_the_dark(photo, 0.05 + 0.80 * torch_light, rng)
     seen = [("person", body * (1 - in_front))]
     return make_scene("vif", "motorcycle", {"vi": visible, "ir": thermal(warmth, rng)}, None, seen)
 
@@ -135,11 +135,11 @@ def _rocket() -> Scene:
         somebody, body = person(size, feet, height, rng)
         warmth = over(warmth, somebody, body)
         people.append(("person", body))
-    visible = _in_the_dark(photo, torch.full((1, 1, 1), 0.9), rng)
+    visible = in_the_dark(photo, torch.full((1, 1, 1), 0.9), rng)
     return make_scene("vif", "rocket", {"vi": visible, "ir": thermal(warmth, rng)}, None, people)
 
 
-def _in_the_dark(photo: Tensor, light: Tensor, rng: np.random.Generator) -> Tensor:
+def in_the_dark(photo: Tensor, light: Tensor, rng: np.random.Generator) -> Tensor:
     """The photograph in little light, with the noise of a high gain."""
     noise = torch.from_numpy(rng.standard_normal(photo.shape, dtype=np.float32))
     return photo**1.2 * light + 0.010 * noise

@@ -41,14 +41,14 @@ FALSE_COLOURS = (
 def medical_scenes() -> tuple[Scene, ...]:
     """All scenes of task ``mif``."""
     return (
-        _mri_ct("ct-ventricles", Head((256, 256), 0, 1.0, (0.36, 0.33), 0.035), T2),
-        _mri_ct("ct-crown", Head((257, 241), 1, 0.0, (0.61, 0.60), 0.045), T1),
+        mri_ct("ct-ventricles", Head((256, 256), 0, 1.0, (0.36, 0.33), 0.035), T2),
+        mri_ct("ct-crown", Head((257, 241), 1, 0.0, (0.61, 0.60), 0.045), T1),
         _mri_pet("pet-ventricles", Head((256, 256), 2, 1.25, (0.66, 0.40), 0.035), T1),
         _mri_pet("pet-crown", Head((256, 256), 3, 0.0, (0.39, 0.62), 0.040), T2),
     )
 
 
-def _mri_ct(name: str, head: Head, weighting: Values) -> Scene:
+def mri_ct(name: str, head: Head, weighting: Values) -> Scene:
     """Soft tissue in MRI; bone and a fresh bleeding in CT."""
     rng = np.random.default_rng(100 + head.seed)
     mattes = tissues(head)

@@ -110,6 +110,10 @@ class _Page:
                 "id": item.id,
                 "values": own,
                 "sources": list(pictures.sources.items()),
+                "labels": [
+                    [None if name is None else self.places[name], at]
+                    for name, at in pictures.labels.items()
+                ],
                 "fused": [[self.places[name], at] for name, at in pictures.methods.items()],
                 "maps": [
                     [self.places[name], *rest, at] for (name, *rest), at in pictures.maps.items()

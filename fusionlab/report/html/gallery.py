@@ -43,11 +43,13 @@ class Pictures:
         sources: By name.
         methods: Fused pictures, by method.
         maps: RD maps, by method and source.
+        labels: What is labelled, under None, and what was found, by method; to be laid over.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     maps: dict[tuple[str, str], str] = field(default_factory=dict)
+    labels: dict[str | None, str] = field(default_factory=dict)
 
 
 def items(run: Run, results: list[dict[str, Any]]) -> list[Item]:
@@ -142,6 +144,10 @@ class _Bringer:
                 path = self.run.folder / self.sample.rd_map(method.name, name)
                 if address := self._bring(path, f"{k}-rd-{number}-{plain_name(name)}"):
                     shown.maps[method.name, name] = address
+        for k, name in enumerate((None, *(method.name for method in self.run.methods))):
+            path = self.run.folder / self.sample.labels(name)
+            if address := self._bring(path, f"{k}-labels"):
+                shown.labels[name] = address
         return shown
 
     def _picture(self, method: Method) -> Path | None:

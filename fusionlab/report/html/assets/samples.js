@@ -52,6 +52,14 @@ function pictures(sample) {
       method,
       map: true,
     })),
+    ...sample.labels.map(([method, src]) => ({
+      key: JSON.stringify(["labels", method === null ? null : methods[method].name]),
+      label: method === null ? "labels" : `found in ${methods[method].name}`,
+      overlay: method === null ? "labels" : `found in ${methods[method].name}`,
+      src,
+      method: method ?? -1,
+      map: true,
+    })),
   ];
 }
 

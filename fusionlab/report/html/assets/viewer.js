@@ -52,7 +52,7 @@ function showSample(sample) {
   const laid = $("overlay-source").value;
   $("overlay-source").replaceChildren(...maps.map(({ overlay, key }) => option(overlay, key)));
   if (maps.some(({ key }) => key === laid)) $("overlay-source").value = laid;
-  $("overlay").hidden = !sample.maps.length;
+  $("overlay").hidden = !maps.length;
   // Disabled only in name, or the focus would be lost.
   $("previous").setAttribute("aria-disabled", String(place <= 0));
   $("next").setAttribute("aria-disabled", String(place >= ordered.length - 1));
