@@ -17,7 +17,7 @@ from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
 from fusionlab.evaluation.measure import measure
 from fusionlab.evaluation.methods import NetworkMethods, given_networks
-from fusionlab.evaluation.opening import open_given
+from fusionlab.evaluation.opening import open_given, open_tasks
 from fusionlab.evaluation.program import describe, finish
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.metrics import open_metrics
@@ -26,7 +26,8 @@ from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.runs.files import write_json
 from fusionlab.runs.folder import make
 from fusionlab.runs.run import SUMMARY
-from fusionlab.settings import TTD, Conditions, Data, Method
+from fusionlab.settings import TTD, Conditions, Data, Method, Tasks
+from fusionlab.tasks.bench import TaskBench
 
 
 def evaluate(
@@ -37,6 +38,7 @@ def evaluate(
     weights: str | Path | Sequence[str | Path] | None = None,
     metrics: str | Sequence[str] = "ttd",
     theorem: bool = False,
+    tasks: Tasks | TaskBench | None = None,
     output: str | Path | None = None,
     device: str | torch.device = "cpu",
 ) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def evaluate(
         weights: Folders with checkpoints for networks in the short form, as ``--weights``.
         metrics: A preset, or names of metrics.
         theorem: Whether the theorem of TTD is measured.
+        tasks: Settings of detection and segmentation, or detectors and segmenters opened.
         output: Folder for the rows and pictures. Default: none are kept.
         device: Where it is computed.
 
@@ -71,6 +74,9 @@ def evaluate(
     plan = [one for dataset in datasets for one in conditions(Conditions(), dataset)]
     bench = Bench(networks, folders, datasets, plan, scorer, theorem=theorem)
     bench.pictures = output is not None
+    if isinstance(tasks, Tasks):
+        tasks = open_tasks(tasks, datasets, [method.name for method in bench.methods])
+    bench.tasks = tasks
     bench.check()
     about = describe(bench, {}, "evaluate")
     with TemporaryDirectory() as temporary:

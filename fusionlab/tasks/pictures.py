@@ -80,6 +80,50 @@ class LabelledPieces(Dataset[dict[str, Any]]):
         return {"name": self.name}
 
 
+class LabelledScenes(FusionDataset):
+    """Made scenes as a data set, to validate on or to evaluate with.
+
+    Args:
+        name: What they are called in results.
+        make: From a number to a scene.
+        numbers: Of the scenes; those to learn from should have others, or another seed.
+        classes: The classes of boxes, and of masks.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[int], Scene],
+        numbers: Sequence[int],
+        classes: tuple[ClassSet, ClassSet],
+    ) -> None:
+        self.scenes = [make(number) for number in numbers]
+        super().__init__(name, self.scenes[0].task)
+        self.classes = classes
+        self.ids = [scene.id for scene in self.scenes]
+        self.source_names = [scene.source_names for scene in self.scenes]
+        shapes = (scene.sources[0].shape for scene in self.scenes)
+        self.sizes = [(shape[1], shape[2]) for shape in shapes]
+
+    def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
+        """The tensors of a scene."""
+        return list(self.scenes[index].sources), None
+
+    def labels(self, index: int) -> Labels:
+        """Where the code drew objects."""
+        return object_labels(self.scenes[index].objects, *self.classes)
+
+    @property
+    def label_classes(self) -> tuple[ClassSet, ClassSet]:
+        """As given."""
+        return self.classes
+
+    def describe(self) -> dict[str, Any]:
+        """Name, task and ids."""
+        names = list(self.source_names[0])
+        return {"name": self.name, "task": self.task, "source_names": names, "ids": self.ids}
+
+
 def of_scenes(make: Callable[[int], Scene], boxes: ClassSet, masks: ClassSet) -> Draw:
     """Draws the scenes that a function makes of numbers."""
 
