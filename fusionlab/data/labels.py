@@ -257,6 +257,8 @@ def _box_classes(
     places: list[Path],
     given: Sequence[str] | None,
 ) -> ClassSet:
+    if not found:
+        return ClassSet(())
     kinds = [one.kind for boxes in found.values() for one in boxes]
     numbers = [one for one in kinds if isinstance(one, int)]
     texts = dict.fromkeys(one for one in kinds if not isinstance(one, int))
@@ -266,12 +268,12 @@ def _box_classes(
     if numbers:
         if known is None:
             raise InputError(
-                f"{places[-1]} has classes by number only; set data.classes to their names, in "
-                f"order, or to one of {', '.join(BOX_CLASSES)}"
+                f"{places[1]} has classes by number only; set data.classes to their names, in "
+                f"order, or to one of {', '.join(BOX_CLASSES)}; or data.labels to other labels"
             )
         if max(numbers) >= len(known.names):
             raise InputError(
-                f"{places[-1]} has the class {max(numbers)}, known are 0 to "
+                f"{places[1]} has the class {max(numbers)}, known are 0 to "
                 f"{len(known.names) - 1} ({', '.join(known.names)}); set data.classes"
             )
         return known
@@ -280,7 +282,7 @@ def _box_classes(
         return known
     if given and texts:
         unknown = next(one for one in texts if known is None or one not in known.names)
-        raise InputError(f"{places[-1]} has the class {unknown}, which data.classes lacks; add it")
+        raise InputError(f"{places[1]} has the class {unknown}, which data.classes lacks; add it")
     return ClassSet(tuple(sorted(plain.values())))
 
 
