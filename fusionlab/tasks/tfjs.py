@@ -19,11 +19,7 @@ from torch.nn import functional as F
 from fusionlab.errors import InputError
 
 TYPES = {"float32": np.float32, "float16": np.float16, "int32": np.int32, "bool": np.bool_}
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "Relu": F.relu,
-    "Relu6": F.relu6,
-    "Sigmoid": torch.sigmoid,
-}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"Relu": F.relu, "Relu6": F.relu6}  # fused
 
 
 class GraphModel(nn.Module):
@@ -113,7 +109,7 @@ def _weights(path: Path, manifest: list[dict[str, Any]]) -> dict[str, Tensor]:
             end = place + count * np.dtype(kind).itemsize
             if end > len(data):
                 raise InputError(f"{files[-1]} is shorter than {path} says; get it again")
-            array = np.frombuffer(data[place:end], kind).astype(TYPES[one["dtype"]])
+            array: Any = np.frombuffer(data[place:end], kind).astype(TYPES[one["dtype"]])
             found[one["name"]] = torch.from_numpy(array.reshape(one["shape"]))
             place = end
     return found
@@ -201,5 +197,7 @@ OPERATIONS: dict[str, Callable[[list[Tensor], dict[str, Any]], Tensor]] = {
     "Mean": _mean,
     "ResizeBilinear": _resized,
     "Identity": lambda given, own: given[0],
-    **{name: (lambda given, own, f=f: f(given[0])) for name, f in ACTIVATIONS.items()},
+    "Relu": lambda given, own: F.relu(given[0]),
+    "Relu6": lambda given, own: F.relu6(given[0]),
+    "Sigmoid": lambda given, own: torch.sigmoid(given[0]),
 }

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-NOTEBOOKS = ("1_quickstart", "2_ttd_on_your_own_network", "3_metrics_explained", "4_rd_ablations")
+NOTEBOOKS = (
+    *("1_quickstart", "2_ttd_on_your_own_network", "3_metrics_explained", "4_rd_ablations"),
+    "6_does_it_help",
+)
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
