@@ -26,7 +26,7 @@ BASELINES = {
     "mef": ("average", "exposure_fusion"),  # IFCNN's PSNR on real brackets is below the average's
     "mff": ("guided_filter",),
 }
-RESERVED = ("sources", "rd")  # folders beside those of the methods
+RESERVED = ("sources", "rd", "labels")  # folders beside those of the methods
 
 
 @dataclass

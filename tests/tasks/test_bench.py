@@ -134,21 +134,18 @@ def test_detection_stands_in_the_one_table(tmp_path):
 
 def test_two_processes_give_what_one_gives(tmp_path):
     root = write_people(tmp_path / "MSRS", masks=True)
-    classes = ["msrs"]
+    people = write_people(tmp_path / "M3FD")
+    labels = str(root / "Segmentation_labels")
     results = []
-    for processes in (1, 2, 3):
-        (dataset,) = open_data(Data(root=str(root), classes=classes))
-        assert dataset.label_classes[1].names
-        bench = make_bench(
-            root, None, BrightPixels(), classes=classes, labels=str(root / "Segmentation_labels")
-        )
+    for processes in (1, 3):
+        bench = make_bench(root, None, BrightPixels(), labels=labels)
         segmented = run(bench, tmp_path / f"masks-{processes}", processes)["results"][0]
-        people = write_people(tmp_path / "M3FD")
-        found = run(make_bench(people, Bright()), tmp_path / f"run-{processes}", processes)
-        for one in (segmented, found["results"][0]):
+        bench = make_bench(people, Bright())
+        found = run(bench, tmp_path / f"run-{processes}", processes)["results"][0]
+        for one in (segmented, found):
             del one["median_ms_per_image"]
-        results.append(json.dumps([segmented, found["results"][0]]))
-    assert results[0] == results[1] == results[2]
+        results.append(json.dumps([segmented, found]))
+    assert results[0] == results[1]
 
 
 def test_segmentation_counts_classes_that_both_know(tmp_path):
