@@ -181,7 +181,8 @@ class SourceSegmenter(nn.Module):
 
 def _block(inside: int, outside: int, side: int) -> nn.Sequential:
     convolution = nn.Conv2d(inside, outside, side, padding=side // 2, bias=False)
-    groups = next(count for count in (16, 8, 4, 2, 1) if outside % count == 0)
+    # groups of 8 channels or more: one alone has no spread in a map of one cell
+    groups = next((count for count in (16, 8, 4, 2) if outside % (8 * count) == 0), 1)
     return nn.Sequential(convolution, nn.GroupNorm(groups, outside), nn.ReLU())
 
 

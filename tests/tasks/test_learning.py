@@ -41,7 +41,7 @@ def learn(objective, network, steps: int, lr: float = 2e-3) -> list[float]:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 10)
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     return losses
 
 
