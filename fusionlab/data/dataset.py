@@ -317,8 +317,9 @@ def open_data(settings: Data) -> list[FusionDataset]:
         InputError: If the folder cannot be used, or its task cannot be told.
     """
     if settings.root is not None:
-        own = (settings.range, settings.page, settings.labels, settings.classes)
-        return [FolderDataset(*_find(settings), *own)]
+        listing, task = _find(settings)
+        page, labels, classes = settings.page, settings.labels, settings.classes
+        return [FolderDataset(listing, task, settings.range, page, labels, classes)]
     return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 
 

@@ -90,7 +90,7 @@ class DetectionFiles:
 
     def _of_texts(self, folder: Path) -> dict[str, list[FoundBox]]:
         files = {path.stem.casefold(): path for path in sorted(folder.glob("*.txt"))}
-        found = {}
+        found: dict[str, list[FoundBox]] = {}
         for id_, (height, width) in zip(self.dataset.ids, self.dataset.sizes, strict=True):
             if (path := files.get(id_.casefold())) is None:
                 continue

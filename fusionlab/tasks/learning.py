@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 from torchmetrics import Metric
@@ -291,7 +291,8 @@ class SegmentObjective(PictureObjective):
     def parameter_groups(self, network: FusionNetwork) -> list[ParameterGroup]:
         """The segmenter; under a head on its features the fusion network too, unless frozen."""
         if self.segmenter is None:
-            representation = network.representation  # type: ignore[attr-defined]
+            representation = network.representation
+            assert isinstance(representation, nn.Module)
             self.segmenter = SourceSegmenter(representation, self.classes, self.width, self.pyramid)
         groups = [ParameterGroup("segmenter", list(self.segmenter.parameters()))]
         if self.pictures == REPRESENTATION and not self.freeze:

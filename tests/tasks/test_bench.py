@@ -46,7 +46,8 @@ class Bright(Detector):
             rows, columns = (inside.any(dim).nonzero()[:, 0] for dim in (1, 0))
             box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
             corners = torch.tensor([box, [0, 0, 9, 9]]).float()
-            scores = torch.stack([picture[inside].mean(), picture.mean() / 2])
+            whole = inside.sum() / (inside.sum() + 1)  # the larger the surer: a part loses
+            scores = torch.stack([picture[inside].mean() * whole, picture.mean() / 2])
             found.append(Detections(corners, torch.tensor([1, 1]), scores))
         return found
 

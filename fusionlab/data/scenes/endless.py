@@ -31,7 +31,7 @@ def people_scene(number: int, side: int, seed: int = 0, grounds: Sequence[str] =
     """
     rng = np.random.default_rng((seed, number))
     size = (side, side)
-    photo = _piece(photograph(grounds[rng.integers(len(grounds))]), side, rng)
+    photo = _piece(photograph(grounds[int(rng.integers(len(grounds)))]), side, rng)
     warmth = 0.18 + 0.15 * soften(photo.mean(0, keepdim=True), 1.5)
     people: list[tuple[str, Tensor]] = []
     for _ in range(rng.integers(1, MOST_PEOPLE + 1)):

@@ -144,10 +144,10 @@ class _Bringer:
                 path = self.run.folder / self.sample.rd_map(method.name, name)
                 if address := self._bring(path, f"{k}-rd-{number}-{plain_name(name)}"):
                     shown.maps[method.name, name] = address
-        for k, name in enumerate((None, *(method.name for method in self.run.methods))):
-            path = self.run.folder / self.sample.labels(name)
+        for k, of in enumerate((None, *(method.name for method in self.run.methods))):
+            path = self.run.folder / self.sample.labels(of)
             if address := self._bring(path, f"{k}-labels"):
-                shown.labels[name] = address
+                shown.labels[of] = address
         return shown
 
     def _picture(self, method: Method) -> Path | None:
