@@ -55,8 +55,8 @@ class ImageNorm(nn.BatchNorm2d):
         """(N, F, H, W) to the same."""
         if self.training:
             return super().forward(x)
-        affine = (self.weight, self.bias) if self.trained else (None, None)
-        return F.instance_norm(x, None, None, *affine, eps=self.eps)
+        weight, bias = (self.weight, self.bias) if self.trained else (None, None)
+        return F.instance_norm(x, weight=weight, bias=bias, eps=self.eps)
 
 
 class Unit(nn.Module):

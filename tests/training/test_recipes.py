@@ -148,7 +148,9 @@ LONG = (
     [
         pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
         for name in SMALL
-        if name != "curvemef"  # the mean of noise, from which it begins, is the best: tests/losses
+        # the mean of noise, from which curvemef begins, is the best: tests/losses; how much of two
+        # pieces is lesion moves the loss of segment_msrs more than 20 steps: tests/tasks
+        if name not in ("curvemef", "segment_msrs")
     ],
 )
 def test_the_loss_falls_on_what_the_package_carries(name, run_recipe):

@@ -174,7 +174,7 @@ def _as_png(picture: Path, target: Path) -> bool:
     times = picture.stat()
     if target.exists() and target.stat().st_mtime_ns == times.st_mtime_ns:
         return True
-    with Image.open(picture, formats=("PNG",)) as image:
+    with Image.open(picture, formats=("TIFF",)) as image:
         if image.mode not in TIFF_MODES:
             return False
         content = BytesIO()
