@@ -8,10 +8,10 @@ demo: .venv/ready
 	$(BIN)/python evaluate.py --ttd
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-slow: .venv/ready
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 test-gpu: .venv/ready
 	$(BIN)/python -m pytest -m gpu

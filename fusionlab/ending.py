@@ -52,7 +52,10 @@ class OutsideFailure(Exception):
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """SIGTERM raises :class:`Terminated` within the block, in the main thread."""
+    """SIGTERM raises :class:`Terminated` within the block, in the main thread.
+
+    Once it has come, further ones are ignored, also after the block: the program is ending.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -60,7 +63,8 @@ def signals_raise() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+            signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:

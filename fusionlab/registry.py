@@ -139,6 +139,7 @@ NETWORKS = Registry(
         "tcmoa": "fusionlab.networks.tcmoa:TCMoA",
         "u2fusion": "fusionlab.networks.u2fusion:U2Fusion",
         "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
+        "weightnet": "fusionlab.networks.weightnet:WeightNet",
     },
 )
 
@@ -164,6 +165,7 @@ OBJECTIVES = Registry(
         "ship": "fusionlab.losses.ship:SHIPObjective",
         "swinfuse": "fusionlab.losses.swinfuse:SwinFuseObjective",
         "u2fusion": "fusionlab.losses.u2fusion:U2FusionObjective",
+        "weightnet": "fusionlab.losses.weightnet:WeightNetObjective",
     },
 )
 

@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "metrics": BASE,
     "data": BASE,
     "ttd": {*BASE, "networks.base"},
-    "losses": {*BASE, "networks", "data.illumination"},  # what its classifier learns from
+    "losses": {*BASE, "networks", "data"},  # some bring data of their own
     "fusing": {*BASE, "networks", "ttd", "data"},
     "runs": {*BASE, "data.colour"},
     "report": {*BASE, "runs", "data.colour"},

@@ -23,7 +23,7 @@ from fusionlab.settings.ttd import label, varied
 BASELINES = {
     "vif": ("laplacian",),
     "mif": ("laplacian",),
-    "mef": ("average", "exposure_fusion"),  # IFCNN's PSNR on real brackets is below the average's
+    "mef": ("exposure_fusion", "weightnet"),
     "mff": ("guided_filter",),
 }
 RESERVED = ("sources", "rd", "labels")  # folders beside those of the methods
@@ -136,11 +136,11 @@ def open_networks(
 
 
 def baselines(tasks: Sequence[str], colour: str = "auto") -> list[NetworkMethods]:
-    """The classical methods that a user of these tasks would try first, without TTD."""
+    """What a user of these tasks would try first, without TTD: classical, and bundled for them."""
     names = dict.fromkeys(name for task in tasks for name in BASELINES[task])
     found = []
     for name in names:
-        network = create_network(name)
+        network = create_network(name, BUNDLED)
         its_tasks = tuple(task for task in tasks if name in BASELINES[task])
         found.append(NetworkMethods(title(network), network, colour=colour, tasks=its_tasks))
     return found

@@ -54,7 +54,9 @@ def open_bench(settings: Namespace) -> Bench:
                 note(line)
     if _wants_baselines(settings, ttd):
         tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
-        networks = [*baselines(tasks, settings.data.colour), *networks]
+        named = [one.name for one in networks]
+        found = baselines(tasks, settings.data.colour)
+        networks = [*(one for one in found if one.name not in named), *networks]
     folders: list[FusedFolder] = []
     if settings.fused:
         folders = open_fused(settings.fused, whole[0], settings.allow_unmatched)

@@ -172,6 +172,7 @@ def choose(first: Tensor, second: Tensor, activity: Tensor, other: Tensor) -> Te
     return first * weights + second * (1 - weights)
 
 
+@torch.library.custom_op("fusionlab::cleaned", mutates_args=())  # SciPy's steps, to be traced over
 def cleaned(decision: Tensor) -> Tensor:
     """A decision without specks: opened, closed, regions below 1 % of the pixels changed over.
 
@@ -183,6 +184,11 @@ def cleaned(decision: Tensor) -> Tensor:
     """
     found = [_cleaned(one[0].cpu().numpy()) for one in decision]
     return torch.from_numpy(np.stack(found)).unsqueeze(1).to(decision.device)
+
+
+@cleaned.register_fake
+def _(decision: Tensor) -> Tensor:
+    return torch.empty_like(decision)
 
 
 def _cleaned(mask: np.ndarray) -> np.ndarray:

@@ -16,14 +16,18 @@ from fusionlab.ending import OutsideFailure, outside_failure
 from fusionlab.errors import InputError
 from fusionlab.runs.folder import check_links, locked
 
+ENDED_WITH: list = []  # the handler of SIGTERM at the end of the last program
+
 
 def ended(act, capsys) -> tuple[int, str]:
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with pytest.raises(SystemExit) as stop, ending_in_one_line(new_parser("evaluate", "", "")):
             act()
+        ENDED_WITH[:] = [signal.getsignal(signal.SIGTERM)]
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     (line,) = capsys.readouterr().err.splitlines()
     return int(stop.value.code or 0), line
 
@@ -31,7 +35,8 @@ def ended(act, capsys) -> tuple[int, str]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_with_the_code_of_shells(number, code, capsys):
     assert ended(lambda: os.kill(os.getpid(), number), capsys)[0] == code
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    after = signal.SIG_IGN if number == signal.SIGTERM else signal.SIG_DFL
+    assert [after] == ENDED_WITH  # a second SIGTERM does not disturb the end
 
 
 FAILURES = [

@@ -150,7 +150,7 @@ def test_a_table_has_every_network_of_its_task(task):
 def test_all_are_those_that_are_not_named_besides(weights):
     given = [Method("ffmef", "mine.pth"), Method("all", ttd=False)]
     methods, lines = methods_with_weights(given, [str(weights)], ["mef"])
-    assert [one.network for one in methods] == ["ffmef", "ifcnn"]
+    assert [one.network for one in methods] == ["ffmef", "ifcnn", "weightnet"]
     assert not methods[1].ttd
     assert any(line.startswith("curvemef is left out") for line in lines)
     assert not any(line.startswith("seafusion") for line in lines), "not made for this task"

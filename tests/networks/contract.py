@@ -128,7 +128,8 @@ def assert_every_parameter_learns(network: FusionNetwork, sources: Tensor) -> No
         for key, p in network.named_parameters()
         if p.requires_grad and not key.startswith(network.auxiliary)
     }
-    fuse(network, sources).square().mean().backward()
+    for task in network.tasks if network.uses_task else [task_of(network)]:
+        network(sources, task=task).square().mean().backward()
     unmoved = [key for key, p in trainable.items() if p.grad is None or not p.grad.any()]
     assert unmoved == []
     assert all(p.grad.isfinite().all() for p in trainable.values())
