@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,6 @@ class EpochSampler(Sampler[int]):
         self.length, self.size, self.seed = length, size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = self.begun = 0
-        self._orders: dict[int, np.ndarray] = {}
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -94,17 +94,20 @@ class EpochSampler(Sampler[int]):
         start, begun, self.begun = self.epoch * self.length, self.begun, 0
         for k in range(start + begun, start + self.length):
             item = k * self.world_size + self.rank
-            yield item if self.size is None else self._shuffled(*divmod(item, self.size))
+            if self.size is None:
+                yield item
+            else:
+                number, place = divmod(item, self.size)
+                yield int(shuffled(self.size, self.seed, number)[place])
 
     def __len__(self) -> int:
         return self.length
 
-    def _shuffled(self, pass_: int, place: int) -> int:
-        if pass_ not in self._orders:
-            assert self.size is not None
-            order = np.random.default_rng((self.seed, pass_)).permutation(self.size)
-            self._orders = {pass_: order}  # a process needs one at a time
-        return int(self._orders[pass_][place])
+
+@lru_cache(maxsize=2)  # a process needs one at a time, two from one pass to the next
+def shuffled(size: int, seed: int, number: int) -> np.ndarray:
+    """The random order of a pass over so many items; the same again, so leave it as it is."""
+    return np.random.default_rng((seed, number)).permutation(size)
 
 
 def worker_options(workers: int) -> dict[str, Any]:

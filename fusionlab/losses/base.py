@@ -74,6 +74,9 @@ class Objective(nn.Module):
     smallest_crop: ClassVar[int] = 16
     """Least side of what it learns from, pixels."""
 
+    whole_crops: ClassVar[bool] = False
+    """Whether their sides must be multiples of the network's ``size_multiple``: it pads nothing."""
+
     reconstruction: ClassVar[Reconstruction | None] = None
     """Its terms of one source and its component, twice (B, M, C, H, W), to (B, M): what
     gradient-based TTD may follow. None where the loss needs a ground truth or a fused image."""
@@ -155,6 +158,13 @@ class Objective(nn.Module):
     def save(self, folder: Path) -> Path | None:
         """Write what it has trained besides the network, for other programs; returns the file."""
         return None
+
+    def prepare(self, network: FusionNetwork) -> None:
+        """Make what depends on the network, and give it what it starts from; here nothing.
+
+        It is called before the network learns, after :meth:`check_network`; a second call does
+        nothing.
+        """
 
     def check_network(self, network: FusionNetwork) -> None:
         """Refuse a network that it cannot train.

@@ -118,6 +118,9 @@ class FusionNetwork(nn.Module):
     paper: ClassVar[str] = ""
     """Authors, venue and year."""
 
+    decomposes: ClassVar[bool] = False
+    """Whether it makes images of what its sources have in common and alone: :meth:`images`."""
+
     tasks: ClassVar[tuple[str, ...]] = ()
     """Tasks that its authors made it for, of vif, mif, mef and mff."""
 
@@ -165,6 +168,35 @@ class FusionNetwork(nn.Module):
         alone = map_features(lambda x: x.flatten(0, 1).unsqueeze(1), features)
         images = sources.flatten(0, 1).unsqueeze(1)
         return self.decode(self.combine(alone), images).unflatten(0, sources.shape[:2])
+
+    def images(self, features: Any, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """What features say that all sources show, and what each shows alone, as images.
+
+        Args:
+            features: What :meth:`encode` makes of the sources.
+            sources: (B, M, C, H, W).
+
+        Returns:
+            The common image, (B, C, H, W), and the unique images, (B, M, C, H, W), unclamped.
+        """
+        raise NotImplementedError
+
+    def decompose(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """What all sources show, and what each shows alone, as images.
+
+        Args:
+            sources: (B, M, C, H, W) in [0, 1].
+
+        Returns:
+            The common image, (B, C, H, W), and the unique images, (B, M, C, H, W), unclamped.
+
+        Raises:
+            ValueError: If ``sources`` have another shape.
+        """
+        self.check_sources(sources)
+        padded = self.pad(sources)
+        common, unique = self.images(self.encode(padded), padded)
+        return self.crop(common, sources), self.crop(unique, sources)
 
     def forward(self, sources: Tensor, rd: Tensor | None = None, task: str | None = None) -> Tensor:
         """Fuse M sources.

@@ -6,7 +6,8 @@ Differs: both sources are encoded as one batch with features channels last in me
 convolutions of concatenated and enlarged maps are sums, enlarged afterwards; the softmax of two
 attentions is a sigmoid. The output is the same to rounding. Modules that the authors store twice
 (``lower``) are one, and their projection of the common part, which they never use, is left out.
-Images of up to 16 pixels a side are reflected again and again. ``width`` and ``depth`` are ours.
+Images of up to 16 pixels a side are reflected again and again. ``width``, ``depth`` and ``skip``
+are ours.
 """
 
 from __future__ import annotations
@@ -201,7 +202,7 @@ class Features(NamedTuple):
     common: Kept
     """Embedding of what both have, (B, 16, H, W)."""
     pyramid: Kept
-    """Features of each source by itself, (B·2, F, h, w) each: components are made of them."""
+    """Maps of each source by itself, (B·2, F, h, w), finest first: components are made of them."""
 
 
 class DeFusion(FusionNetwork):
@@ -216,6 +217,8 @@ class DeFusion(FusionNetwork):
             which costs little, but knows of the other source.
         width: Channels relative to the authors'.
         depth: Blocks of each layer relative to the authors'.
+        skip: Whether the last layers of the decoders see the encoder's maps of full size too; the
+            authors' do not, which makes fine detail slow to learn.
 
     Raises:
         InputError: If an option cannot be.
@@ -227,6 +230,8 @@ class DeFusion(FusionNetwork):
     padding: ClassVar[int] = 16
     bytes_per_pixel: ClassVar[int] = 1600
     source_count: ClassVar[int | None] = 2
+    decomposes: ClassVar[bool] = True
+    objective: ClassVar[str] = "defusion"
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {
         "vif": ("ir", "vi"),
         "mef": ("over", "under"),
@@ -237,7 +242,9 @@ class DeFusion(FusionNetwork):
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mef", "mff")
     licence: ClassVar[str] = "MIT"
 
-    def __init__(self, component: str = "alone", width: float = 1, depth: float = 1) -> None:
+    def __init__(
+        self, component: str = "alone", width: float = 1, depth: float = 1, skip: bool = False
+    ) -> None:
         super().__init__()
         if component not in COMPONENTS:
             known = ", ".join(COMPONENTS)
@@ -245,7 +252,9 @@ class DeFusion(FusionNetwork):
         for name, value in (("width", width), ("depth", depth)):
             if type(value) not in (int, float) or not 0 < value <= 4:
                 raise InputError(f"defusion: {name} must be in (0, 4], got {value!r}")
-        self.component, self.width, self.depth = component, width, depth
+        if type(skip) is not bool:
+            raise InputError(f"defusion: skip must be true or false, got {skip!r}")
+        self.component, self.width, self.depth, self.skip = component, width, depth, skip
         self._build_encoder()
         self._build_decoders()
         for module in self.modules():
@@ -264,14 +273,15 @@ class DeFusion(FusionNetwork):
 
     def _build_decoders(self) -> None:
         build = partial(self._layer, is_decoder=True)
+        full = [32] if self.skip else []
         self.decoder_common_layer1 = build(1024, 256, 256, p=64, count=2)
         self.decoder_common_layer2 = build(256, 128, 128, p=16, count=2)
         self.decoder_common_layer3 = build(64, 64, 64, p=4, count=2)
-        self.decoder_common_layer4 = nn.Sequential(build(16, p=4, count=2))
+        self.decoder_common_layer4 = nn.Sequential(build(16, *full, *full, p=4, count=2))
         self.decoder_upper_layer1 = build(1024, 256, p=96, count=4)
         self.decoder_upper_layer2 = build(384, 128, p=32, count=4)
         self.decoder_upper_layer3 = build(128, 64, p=16, count=6)
-        self.decoder_upper_layer4 = nn.Sequential(build(64, p=4, count=6))
+        self.decoder_upper_layer4 = nn.Sequential(build(64, *full, p=4, count=6))
         self.decoder_upper_projection_layer = projection(self._channels(16))
         self.fusion_rule = projection(self._channels(16))
 
@@ -309,24 +319,8 @@ class DeFusion(FusionNetwork):
             combined = torch.add(common[-1], unique, alpha=2)
         return self.fusion_rule(combined).unflatten(0, sources.shape[:2])
 
-    def decompose(self, sources: Tensor) -> tuple[Tensor, Tensor]:
-        """What both sources show, and what each shows alone, as images.
-
-        Args:
-            sources: (B, 2, 3, H, W) in [0, 1].
-
-        Returns:
-            The common image, (B, 3, H, W), and the unique images, (B, 2, 3, H, W), ≥ 0, unclamped.
-
-        Raises:
-            ValueError: If ``sources`` have another shape.
-        """
-        self.check_sources(sources)
-        common, unique = self.images(self.encode(self.pad(sources)))
-        return self.crop(common, sources), self.crop(unique, sources)
-
-    def images(self, features: Features) -> tuple[Tensor, Tensor]:
-        """The common and the unique images of features, as large as they are."""
+    def images(self, features: Features, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """The common and the unique images, (B, 3, H, W) and (B, 2, 3, H, W), ≥ 0."""
         project = self.decoder_upper_projection_layer  # the authors' for both
         unique = project(features.unique.flatten(0, 1))
         return project(features.common.value), unique.unflatten(0, features.unique.shape[:2])
@@ -365,31 +359,33 @@ class DeFusion(FusionNetwork):
         return common, [x.unflatten(0, pairs) for x in unique], pyramid
 
     def _pyramid(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) to maps of half to an eighth of the size."""
+        """(N, 3, H, W) to maps of half to an eighth of the size; first of all of it, with skip."""
         x = self.encoder_upper(images.contiguous(memory_format=torch.channels_last))
         half = self.upper_encoder_layer1(F.max_pool2d(x, 3, 2, padding=1))
         quarter = self.upper_encoder_layer2(half)
-        return [half, quarter, self.upper_encoder_layer3(quarter)]
+        full = [x] if self.skip else []
+        return [*full, half, quarter, self.upper_encoder_layer3(quarter)]
 
     def _common(self, *pyramids: list[Tensor], size: torch.Size) -> tuple[Tensor, list[Tensor]]:
         """The deepest map of two pyramids, and the common decoder's maps, smallest first.
 
         One pyramid stands for two of the same.
         """
-        half, quarter, eighth = zip(*pyramids, strict=True)
+        *full, half, quarter, eighth = zip(*pyramids, strict=True)
         deepest = self.common_encoder[0](*eighth)
         x1 = self.decoder_common_layer1(deepest, *eighth)
         x2 = self.decoder_common_layer2(x1, *quarter)
         x3 = self.decoder_common_layer3(x2, *half)
-        return deepest, [x1, x2, x3, self.decoder_common_layer4[0](x3, size=size)]
+        last = self.decoder_common_layer4[0](x3, *sum(full, ()), size=size)
+        return deepest, [x1, x2, x3, last]
 
     def _unique(self, deepest: Tensor, own: list[Tensor], size: torch.Size) -> list[Tensor]:
         """The unique decoder's maps of the sources of one pyramid, smallest first."""
-        half, quarter, eighth = own
+        *full, half, quarter, eighth = own
         x1 = self.decoder_upper_layer1(deepest, eighth)
         x2 = self.decoder_upper_layer2(x1, quarter)
         x3 = self.decoder_upper_layer3(x2, half)
-        return [x1, x2, x3, self.decoder_upper_layer4[0](x3, size=size)]
+        return [x1, x2, x3, self.decoder_upper_layer4[0](x3, *full, size=size)]
 
     @classmethod
     def convert_published(cls, content: Any) -> Any:

@@ -143,6 +143,12 @@ class Encoder(nn.Module):
         return tokens
 
 
+def normalised(images: Tensor) -> Tensor:
+    """(..., 3, H, W) in [0, 1], by the mean and the deviation of ImageNet."""
+    mean, deviation = (images.new_tensor(x).view(3, 1, 1) for x in (MEAN, DEVIATION))
+    return (images - mean) / deviation
+
+
 def grid_of(images: Tensor) -> tuple[int, int]:
     """Rows and columns of patches."""
     return images.shape[-2] // PATCH, images.shape[-1] // PATCH
@@ -202,6 +208,8 @@ class DeFusionPP(FusionNetwork):
     reduction: ClassVar[int] = PATCH
     bytes_per_pixel: ClassVar[int] = 300
     source_count: ClassVar[int | None] = 2
+    decomposes: ClassVar[bool] = True
+    objective: ClassVar[str] = "defusionpp"
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {
         "vif": ("ir", "vi"),
         "mef": ("over", "under"),
@@ -268,8 +276,11 @@ class DeFusionPP(FusionNetwork):
 
     def encode(self, sources: Tensor) -> Features:
         """(B, 2, 3, 16h, 16w) in [0, 1] to fuse tokens of each source, jointly."""
-        encoded = self.encode_sources(sources)
-        parts = self.separate(*encoded)
+        return self.features(self.encode_sources(sources))
+
+    def features(self, encoded: tuple[Tensor, Tensor], order: str | None = None) -> Features:
+        """What the joint pass makes of encoded sources; see :meth:`separate`."""
+        parts = self.separate(*encoded, order)
         tokens = self.fuse_tokens(parts)
         first = tokens[:, :, 0, :, None, None]
         return Features(tokens[:, :, 1:], first, Kept(encoded), Kept(parts))
@@ -296,25 +307,9 @@ class DeFusionPP(FusionNetwork):
             tokens = self.fuse_tokens(self.separate(*alone)).squeeze(1)
         return self.decode(2 * tokens, sources).unflatten(0, sources.shape[:2])
 
-    def decompose(self, sources: Tensor) -> tuple[Tensor, Tensor]:
-        """What both sources show, and what each shows alone, as images.
-
-        Args:
-            sources: (B, 2, 3, H, W) in [0, 1].
-
-        Returns:
-            The common image, (B, 3, H, W), and the unique images, (B, 2, 3, H, W), unclamped.
-
-        Raises:
-            ValueError: If ``sources`` have another shape.
-        """
-        self.check_sources(sources)
-        padded = self.pad(sources)
-        common, unique = self.images(self.separate(*self.encode_sources(padded)), grid_of(padded))
-        return self.crop(common, sources), self.crop(unique, sources)
-
-    def images(self, parts: Decomposition, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """The common and the unique images of h x w patches: (B, 3, 16h, 16w), (B, M, ...)."""
+    def images(self, features: Features, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """The common and the unique images, (B, 3, 16h, 16w) and (B, 2, 3, 16h, 16w)."""
+        parts, size = features.decomposition.value, grid_of(sources)
         common = _image(self.decoder_common_blocks, parts.common + parts.common_skip, size)
         tokens = parts.unique + parts.unique_skip
         unique = _image(self.decoder_unique_blocks, tokens.flatten(0, 1), size)
@@ -370,8 +365,7 @@ class DeFusionPP(FusionNetwork):
         return self._ends(self._levels(sources))
 
     def _levels(self, sources: Tensor) -> list[Tensor]:
-        mean, deviation = (sources.new_tensor(x).view(3, 1, 1) for x in (MEAN, DEVIATION))
-        levels = self.encoder(((sources - mean) / deviation).flatten(0, 1))
+        levels = self.encoder(normalised(sources).flatten(0, 1))
         return [x.unflatten(0, sources.shape[:2]) for x in levels]
 
     def _ends(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -386,17 +380,25 @@ class DeFusionPP(FusionNetwork):
             r: Of its beginning, R.
             order: As the option; None for its value.
         """
-        first, second = (0, -1) if (order or self.order) == "12" else (-1, 0)
 
         def alone(block: nn.Module, residual: nn.Module, tokens: Tensor) -> Tensor:
             others, own = tokens.flip(1).flatten(0, 1), tokens.flatten(0, 1)
             return (block(others, own) + residual(own)).unflatten(0, tokens.shape[:2])
 
         return Decomposition(
-            self.decoder_common_blocks[0](x[:, first], x[:, second]),
-            self.decode_common_skipconn(r[:, first], r[:, second]),
+            *self.common_tokens(x, r, order),
             alone(self.decoder_unique_blocks[0], self.decoder_unique_residual, x),
             alone(self.decoder_unique_skipconn, self.decoder_unique_residual_skipconn, r),
+        )
+
+    def common_tokens(
+        self, x: Tensor, r: Tensor, order: str | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """C and Cˢ, (B, L, dim) each; see :meth:`separate`."""
+        first, second = (0, -1) if (order or self.order) == "12" else (-1, 0)
+        return (
+            self.decoder_common_blocks[0](x[:, first], x[:, second]),
+            self.decode_common_skipconn(r[:, first], r[:, second]),
         )
 
     def fuse_tokens(self, parts: Decomposition) -> Tensor:

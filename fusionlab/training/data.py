@@ -130,6 +130,11 @@ def _check_crop(objective: Objective, network: FusionNetwork, side: int) -> None
             f"training.objective {objective.name} needs crops of {least} pixels or more for "
             f"{network.name}; raise training.crop_size, {side}, or start from a recipe (--config)"
         )
+    if objective.whole_crops and side % network.size_multiple:
+        raise InputError(
+            f"{network.name} learns {objective.name} from crops whose side is a multiple of "
+            f"{network.size_multiple}; training.crop_size is {side}"
+        )
 
 
 def _check_kind(objective: Objective, network: FusionNetwork) -> None:

@@ -122,15 +122,16 @@ def training_loader(
     """Batches of one epoch for one process, always whole ones.
 
     An epoch is one pass without the last, incomplete batch, at least one batch; or as many batches
-    as the settings say.
+    as the settings say. Data without end may say how long a pass is (``pass_length``).
     """
     count = len(data)  # type: ignore[arg-type]  # Dataset does not promise a length
     size = None if count >= ENDLESS else count
     batches = settings.batches_per_epoch
-    if batches is None and size is None:
+    one_pass = getattr(data, "pass_length", size)
+    if batches is None and one_pass is None:
         batches = BATCHES_OF_ENDLESS
     elif batches is None:
-        batches = max(1, count // (settings.batch_size * world_size))
+        batches = max(1, one_pass // (settings.batch_size * world_size))
     sampler = EpochSampler(batches * settings.batch_size, size, seed, rank, world_size)
     return DataLoader(
         data,

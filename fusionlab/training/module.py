@@ -96,12 +96,16 @@ class FusionModule(L.LightningModule):
         self.save_hyperparameters(self._plain(), logger=False)
 
     def setup(self, stage: str) -> None:
-        """Make the objective of a training, where it was given by name."""
-        if stage == "fit" and self.objective is None:
+        """Make the objective of a training, where it was given by name; prepare it."""
+        if stage != "fit":
+            return
+        if self.objective is None:
             network = self.network
             own = network.name or title(network)
             name = objective_name(self.wanted_objective, network.objective, own)
             self.objective = create_objective(name, **self.training_settings.options)
+        self.objective.check_network(self.network)
+        self.objective.prepare(self.network)
 
     def configure_optimizers(self) -> Any:
         """The optimisers of the objective's groups; :meth:`training_step` steps several."""

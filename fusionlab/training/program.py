@@ -84,6 +84,8 @@ def _open(settings: Namespace) -> tuple[Objective, FusionNetwork]:
     name = objective_name(training.objective, default, chosen.name)
     objective = create_objective(name, **training.options)
     network = create_network(chosen.name, chosen.checkpoint, **chosen.options)
+    objective.check_network(network)
+    objective.prepare(network)
     for part in frozen_parts(network, training.freeze):
         part.requires_grad_(False)
     return objective, network

@@ -13,7 +13,8 @@ from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.settings import Training
 
-NEED_FILES = ("gifnet", "mufusion", "piafusion", "u2fusion")  # weights of other networks
+# weights of other networks
+NEED_FILES = ("defusionpp_mcud", "gifnet", "mufusion", "piafusion", "u2fusion")
 
 
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name not in NEED_FILES])

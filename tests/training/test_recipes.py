@@ -13,9 +13,12 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from timm.models.vision_transformer import VisionTransformer
 
 import train
 from fusionlab.networks.checkpoints import read_checkpoint
+from fusionlab.networks.defusion import DeFusion
+from fusionlab.networks.defusionpp import DeFusionPP
 from fusionlab.networks.piafusion import IlluminationClassifier
 
 from ..conftest import write_pairs
@@ -25,6 +28,12 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 # One crop of each of three pairs, again and again, so that the loss is that of the same crops.
 PATCHES = {"crop_size": 24, "stride": 1000, "contrast": 0, "limit": 3, "batch_size": 3}
 EXPOSURES = ("under", "over")
+MASKED = {"crop_size": 32, "limit": 2, "batch_size": 2}
+SMALL_NETWORKS = {
+    "defusion": DeFusion.small,
+    "defusionpp": DeFusionPP.small,
+    "defusionpp_mcud": DeFusionPP.small,
+}
 NAMES = {  # of the validated pair
     "cddfuse_mif": ("mri", "ct"),
     "curvemef": EXPOSURES,
@@ -40,6 +49,10 @@ SMALL = {  # what learns in seconds on a CPU
         **{"crop_size": 64, "batch_size": 2, "lr": "1e-3", "options.backbone": "test_resnet"},
         **{"options.width": 64, "options.size": 64},
     },
+    "defusion": MASKED | {"options.pace": 3000},
+    "defusion_small": MASKED | {"options.pace": 3000},
+    "defusionpp": MASKED,
+    "defusionpp_mcud": MASKED,
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
     "ffmef_mef": PATCHES,
     "gifnet": {**PATCHES, "crop_size": 32, "limit": 1, "batch_size": 1},
@@ -79,7 +92,17 @@ def classifier(tmp_path) -> Path:
 
 
 @pytest.fixture
-def run_recipe(tmp_path, classifier):
+def teacher(tmp_path) -> Path:
+    """A tiny encoder as MAE's authors write theirs."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 48, "depth": 1, "num_heads": 1}
+    network = VisionTransformer(32, 16, num_classes=0, global_pool="", **sizes)
+    torch.save({"model": network.state_dict()}, tmp_path / "teacher.pth")
+    return tmp_path / "teacher.pth"
+
+
+@pytest.fixture
+def run_recipe(tmp_path, classifier, teacher):
     """Run a config with small crops, validated on one tiny pair; returns its run folder."""
 
     def run(name: str, **training: object) -> Path:
@@ -97,6 +120,11 @@ def run_recipe(tmp_path, classifier):
             path = tmp_path / "densenet121.pth"
             torch.save(timm.create_model("densenet121", pretrained=False).state_dict(), path)
             argv += ["--training.options.densenet", str(path)]
+        for key, value in SMALL_NETWORKS.get(name, {}).items():
+            argv += [f"--network.options.{key}", str(value)]
+        if name == "defusionpp_mcud":
+            for key in ("infrared", "visible"):
+                argv += [f"--training.options.{key}", str(teacher)]
         if name == "piafusion_vif":
             argv += ["--training.options.classifier", str(classifier)]
         for key, value in {"workers": 0, **SMALL.get(name, {}), **training}.items():
@@ -212,10 +240,22 @@ def test_the_second_stage_of_piafusion_takes_what_the_first_writes(run_recipe, c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["cddfuse_vif", "piafusion_vif", "piafusion_illumination"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cddfuse_vif",
+        "defusion",  # in the middle of its schedule: 3,000 of the authors' steps are one
+        "defusionpp",  # with dropout
+        "defusionpp_mcud",
+        "piafusion_vif",
+        "piafusion_illumination",
+    ],
+)
 def test_every_stage_resumes(name, run_recipe):
     """Two epochs, resumed for two others, end in the bits of four epochs in a row."""
     steps: dict[str, object] = {"batches_per_epoch": 2, "halving_epochs": 1}
+    if "defusion" in name:
+        steps["trainer.check_val_every_n_epoch"] = 2
     if name == "cddfuse_vif":
         steps["options.decomposition_epochs"] = 1
     whole = run_recipe(name, **steps, **{"trainer.max_epochs": 4})
@@ -311,3 +351,26 @@ def test_two_processes_train_through_both_phases_of_cddfuse(tmp_path):
     with (folder / "log" / "version_0" / "metrics.csv").open() as file:
         logged = [float(line["val/EN"]) for line in csv.DictReader(file) if line["val/EN"]]
     assert logged[-1] == pytest.approx(result["means"]["CDDFuse"]["EN"], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_train_defusionpp_with_teachers(tmp_path, teacher):
+    """One norm of the encoder never has a gradient, and every process draws its own."""
+    root = write_pairs(tmp_path / "pairs", names=("01", "02"), sources=("vi", "ir"), size=(40, 48))
+    argv = ["--config", str(CONFIGS / "defusionpp_mcud.yaml"), "--data.root", str(root)]
+    argv += ["--output", str(tmp_path / "runs"), "--training.options.pairs", str(root)]
+    options = {**MASKED, "batches_per_epoch": 1, "workers": 0}
+    options |= {"options.infrared": teacher, "options.visible": teacher}
+    argv += [text for key, value in options.items() for text in (f"--training.{key}", str(value))]
+    for key, value in DeFusionPP.small.items():
+        argv += [f"--network.options.{key}", str(value)]
+    devices = {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "max_epochs": 2}
+    devices["check_val_every_n_epoch"] = 2
+    argv += [text for key, value in devices.items() for text in (f"--trainer.{key}", str(value))]
+    command = [sys.executable, str(CONFIGS.parent / "train.py"), *argv]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(CONFIGS.parent)}
+    subprocess.run(command, check=True, env=environment, cwd=tmp_path, timeout=600)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert read_checkpoint(folder / "last.ckpt").network == "defusionpp"
+    (result,) = json.loads((folder / "summary.json").read_text())["results"]
+    assert result["images"] == 2

@@ -1,0 +1,242 @@
+"""Photographs seen through two random masks: what DeFusion and DeFusion++ learn from.
+
+Liang et al., ECCV 2022
+Authors' code: https://github.com/erfect2020/DecompositionForFusion
+Differs: every item has a seed of its own, so that processes, workers and the order of access change
+nothing. The veils ``blur`` and ``exposure`` are ours: the authors' is noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from fusionlab.data.batches import shuffled
+from fusionlab.data.colour import to_rgb
+from fusionlab.data.crops import ENDLESS
+from fusionlab.data.defocus import defocus
+from fusionlab.data.patches import PairPatches
+
+COARSE, FINE = 13, (26, 27)  # cells along a side of the grids
+RATE, SPREAD = 0.1, 1.12  # a cell is seen with a probability of RATE to RATE + 1 / SPREAD
+THIRD = (0.33, 0.66)  # shares of items whose third grid is coarse, and that or fine
+JITTER = 0.1  # least factor of brightness, contrast and saturation
+VEILS = ("noise", "blur", "exposure")  # what is seen where a mask hides the photograph
+RADII = (2, 6)  # of the blur, in pixels
+STOPS, GAMMA = (1.5, 4.0), 2.2  # of the other exposure, darker or brighter
+
+
+class Grids(NamedTuple):
+    """Which cells are seen; 1 or 0."""
+
+    coarse: tuple[Tensor, Tensor]
+    """A₁ and A₂, (13, 13)."""
+    fine: tuple[Tensor, Tensor]
+    """B₁ and B₂, (g, g)."""
+    third: Tensor
+    """Of pixels that neither shows: those of the first image, (n, n)."""
+    is_swapped: bool
+    """Whether the masks change places."""
+
+
+def random_grids(rng: np.random.Generator) -> Grids:
+    """The grids of an item, all with one rate."""
+    rate = RATE + rng.random() / SPREAD
+    fine = int(rng.choice(FINE))
+
+    def grid(count: int) -> Tensor:
+        return torch.from_numpy(rng.random((count, count)) < rate).float()
+
+    coarse, pair = (grid(COARSE), grid(COARSE)), (grid(fine), grid(fine))
+    kind = np.searchsorted(THIRD, rng.random(), "right")
+    third = grid((COARSE, fine, int(rng.choice(FINE)))[kind])
+    return Grids(coarse, pair, third, bool(rng.random() < 0.5))
+
+
+def masks_of(grids: Grids, side: int) -> Tensor:
+    """What two images show of a photograph: every pixel in one of them at least.
+
+    Convention: pixel i takes cell ⌊i n / S⌋ of n.
+
+    Args:
+        grids: The grids.
+        side: Side S, pixels.
+
+    Returns:
+        (2, 1, S, S), 1 where a pixel is seen, else 0.
+    """
+
+    def enlarged(grid: Tensor) -> Tensor:
+        places = torch.arange(side) * len(grid) // side
+        return grid[places][:, places].float()
+
+    first, second = (
+        enlarged(coarse) * enlarged(fine)
+        for coarse, fine in zip(grids.coarse, grids.fine, strict=True)
+    )
+    unseen, third = (first + second == 0).float(), enlarged(grids.third)
+    masks = torch.stack([first + unseen * third, second + unseen * (1 - third)]).unsqueeze(1)
+    return masks.flip(0) if grids.is_swapped else masks
+
+
+def masked(image: Tensor, masks: Tensor, veil: Tensor) -> Tensor:
+    """Images that show what their masks let through, else a veil.
+
+    Args:
+        image: (..., 3, S, S) in [0, 1].
+        masks: (..., 2, 1, S, S).
+        veil: (..., 2, 3, S, S).
+
+    Returns:
+        (..., 2, 3, S, S) in [0, 1].
+    """
+    return masks * image.unsqueeze(-4) + (1 - masks) * veil
+
+
+def noise(normal: Tensor) -> Tensor:
+    """The authors' veil, min(|N(0, 1)|, 1) in every value."""
+    return normal.abs().clamp(max=1)
+
+
+def random_veil(image: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
+    """What hides a photograph from one of two images.
+
+    Args:
+        image: (3, S, S) in [0, 1].
+        kind: ``noise``; ``blur``, the photograph out of focus; or ``exposure``, the photograph 1.5
+            to 4 stops darker or brighter, as a camera would clip it.
+        rng: Draws it.
+
+    Returns:
+        (3, S, S) in [0, 1].
+    """
+    if kind == "noise":
+        return noise(torch.from_numpy(rng.standard_normal(image.shape, dtype=np.float32)))
+    if kind == "blur":
+        return defocus(image[None], int(rng.integers(RADII[0], RADII[1] + 1)))[0].clamp(0, 1)
+    stops = rng.uniform(*STOPS) * rng.choice((-1, 1))
+    return (image**GAMMA * 2**stops).clamp(0, 1) ** (1 / GAMMA)
+
+
+def parts_of(image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """What both masks show of a photograph, and what each shows alone; elsewhere 0.
+
+    Args:
+        image: (..., 3, S, S).
+        masks: (..., 2, 1, S, S).
+
+    Returns:
+        (..., 3, S, S) and (..., 2, 3, S, S).
+    """
+    both = masks.prod(-4)
+    return both * image, (masks - both.unsqueeze(-4)) * image.unsqueeze(-4)
+
+
+class MaskedPhotographs(Dataset[dict[str, Any]]):
+    """A photograph after the other, jittered, cropped and seen through two masks, without end.
+
+    All come, in random order, before one comes again. What is drawn for an item depends on the
+    seed, the pass and the photograph alone.
+
+    Args:
+        photographs: (3, H, W) or (1, H, W) in [0, 1].
+        side: Side S of the crops, pixels; a crop is 8 to 100 % of a photograph, resized.
+        seed: Another seed gives other items.
+        jitter: Least factor of brightness, contrast and saturation, at most 1.
+        veils: Of ``VEILS``; one is drawn for each of the two sources of an item.
+        longest: Pixels to which the longer side of larger photographs is reduced first; None for
+            none. Crops of large ones are sharper then, and quicker made.
+    """
+
+    def __init__(
+        self,
+        photographs: Sequence[Tensor],
+        side: int,
+        seed: int = 0,
+        jitter: float = JITTER,
+        veils: Sequence[str] = VEILS[:1],
+        longest: int | None = None,
+    ) -> None:
+        from torchvision.transforms import ColorJitter, RandomResizedCrop
+
+        self.photographs, self.side, self.seed = photographs, side, seed
+        self.veils, self.longest = list(veils), longest
+        factors = (jitter, 1.0)
+        self._jitter = ColorJitter(factors, factors, factors) if jitter < 1 else None
+        self._crop = RandomResizedCrop(side, antialias=False)
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    @property
+    def pass_length(self) -> int:
+        """Items until each photograph has come once."""
+        return len(self.photographs)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Two sources, their masks, the photograph, and a seed of whatever else is random.
+
+        ``sources`` (2, 3, S, S), ``masks`` (2, 1, S, S), ``reference`` (3, S, S), all in [0, 1];
+        ``seed`` and ``index``, int.
+        """
+        number, place = divmod(index, len(self.photographs))
+        chosen = int(shuffled(len(self.photographs), self.seed, number)[place])
+        rng = np.random.default_rng((self.seed, number, chosen))
+        image = self._cut(self._photograph(chosen), int(rng.integers(2**62)))
+        masks = masks_of(random_grids(rng), self.side)
+        veils = [random_veil(image, str(rng.choice(self.veils)), rng) for _ in range(2)]
+        return {
+            "index": index,
+            "sources": masked(image, masks, torch.stack(veils)),
+            "masks": masks,
+            "reference": image,
+            "seed": int(rng.integers(2**62)),
+        }
+
+    def _photograph(self, number: int) -> Tensor:
+        """(3, H, W), reduced where it is too large."""
+        image = to_rgb(self.photographs[number])
+        if self.longest is None or max(image.shape[1:]) <= self.longest:
+            return image
+        scale = self.longest / max(image.shape[1:])
+        size = [max(1, round(scale * side)) for side in image.shape[1:]]
+        return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+
+    def _cut(self, image: Tensor, seed: int) -> Tensor:
+        """Jittered, then cropped; torchvision draws from PyTorch's generator."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            image = image if self._jitter is None else self._jitter(image)
+            return self._crop(image).clamp(0, 1)
+
+
+class WithPairs(Dataset[dict[str, Any]]):
+    """Masked photographs, each with a pair, all of which come before one comes again.
+
+    Args:
+        photographs: The photographs.
+        pairs: Items with ``rgb``, (2, 3, S, S).
+    """
+
+    def __init__(self, photographs: MaskedPhotographs, pairs: PairPatches) -> None:
+        self.photographs, self.pairs = photographs, pairs
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    @property
+    def pass_length(self) -> int:
+        """Items until each photograph has come once."""
+        return self.photographs.pass_length
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """An item of the photographs, and ``pair`` (2, 3, S, S) in [0, 1]."""
+        number, place = divmod(index, len(self.pairs))
+        chosen = int(shuffled(len(self.pairs), self.photographs.seed, number)[place])
+        return {**self.photographs[index], "pair": self.pairs[chosen]["rgb"]}
