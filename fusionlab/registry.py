@@ -138,6 +138,7 @@ NETWORKS = Registry(
         "swinfuse": "fusionlab.networks.swinfuse:SwinFuse",
         "tcmoa": "fusionlab.networks.tcmoa:TCMoA",
         "u2fusion": "fusionlab.networks.u2fusion:U2Fusion",
+        "timm": "fusionlab.networks.timm:TimmFusion",
         "wavelet": "fusionlab.networks.wavelet:DualTreeWavelet",
         "weightnet": "fusionlab.networks.weightnet:WeightNet",
     },

@@ -118,7 +118,10 @@ class FusionNetwork(nn.Module):
     paper: ClassVar[str] = ""
     """Authors, venue and year."""
 
-    decomposes: ClassVar[bool] = False
+    starts_from: ClassVar[tuple[str, ...]] = ()
+    """Options that only say where untrained weights come from; a checkpoint does not keep them."""
+
+    decomposes: bool = False
     """Whether it makes images of what its sources have in common and alone: :meth:`images`."""
 
     tasks: ClassVar[tuple[str, ...]] = ()
@@ -263,6 +266,11 @@ class FusionNetwork(nn.Module):
             InputError: If it is theirs, but incomplete.
         """
         return content
+
+    @property
+    def kept_options(self) -> dict[str, Any]:
+        """The options that a checkpoint keeps."""
+        return {key: self.options[key] for key in self.options if key not in self.starts_from}
 
     def describe(self) -> dict[str, Any]:
         """What a result says of its network.

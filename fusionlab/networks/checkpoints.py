@@ -214,6 +214,8 @@ def variables_in_order(values: Tensor, shapes: Mapping[str, tuple[int, ...]]) ->
         raise InputError(f"holds {len(values):,} values, {sum(sizes.values()):,} are wanted")
     parts = values.split(list(sizes.values()))
     return {name: part.view(shapes[name]) for name, part in zip(sizes, parts, strict=True)}
+    metadata = {"network": network.name, "options": json.dumps(network.kept_options)}
+    save_file(state, path, metadata=metadata)
 
 
 def file_sha256(path: str | Path) -> str:

@@ -230,7 +230,7 @@ class DeFusion(FusionNetwork):
     padding: ClassVar[int] = 16
     bytes_per_pixel: ClassVar[int] = 1600
     source_count: ClassVar[int | None] = 2
-    decomposes: ClassVar[bool] = True
+    decomposes: bool = True
     objective: ClassVar[str] = "defusion"
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {
         "vif": ("ir", "vi"),

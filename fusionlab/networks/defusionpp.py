@@ -208,7 +208,7 @@ class DeFusionPP(FusionNetwork):
     reduction: ClassVar[int] = PATCH
     bytes_per_pixel: ClassVar[int] = 300
     source_count: ClassVar[int | None] = 2
-    decomposes: ClassVar[bool] = True
+    decomposes: bool = True
     objective: ClassVar[str] = "defusionpp"
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {
         "vif": ("ir", "vi"),

@@ -148,8 +148,8 @@ class Training:
         objective: Name of what is minimised. Default: the network's own; illumination trains the
             classifier that the objective of piafusion needs.
         root: Folder to learn from. ifcnn, densefuse, defusion, defusionpp: photographs, searched
-            with its subfolders; cddfuse, piafusion: pairs, laid out as data.root; illumination: day/ and night/, or
-            visible images named as in MSRS. Default: what the package carries.
+            with its subfolders; cddfuse, piafusion: pairs, laid out as data.root; illumination:
+            day/ and night/, or visible images named as in MSRS. Default: what the package carries.
         limit: Only the first this many photographs or pairs, by name. Default: all.
         crop_size: Side of the square crops, pixels; densefuse: that of its resized photographs.
         stride: Pixels from one patch of a pair to the next. Default: crop_size, side by side.

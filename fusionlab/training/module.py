@@ -278,7 +278,7 @@ class FusionModule(L.LightningModule):
     def _plain(self) -> dict[str, Any]:
         """The arguments that make this module again, as plain values; not a nameless network."""
         network, metrics = self.network, self.scorer.fusion.metrics
-        named = {"network": network.name, "options": network.options} if network.name else {}
+        named = {"network": network.name, "options": network.kept_options} if network.name else {}
         return {
             **named,
             "objective": self.wanted_objective,
