@@ -174,7 +174,7 @@ def save_checkpoint(network: nn.Module, path: str | Path) -> None:
         raise ValueError("a network without a name cannot be loaded again; use create_network")
     assert isinstance(network, FusionNetwork)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    metadata = {"network": network.name, "options": json.dumps(network.options)}
+    metadata = {"network": network.name, "options": json.dumps(network.kept_options)}
     replace_file(Path(path), _in_order(save(state, metadata)))
 
 
@@ -214,8 +214,6 @@ def variables_in_order(values: Tensor, shapes: Mapping[str, tuple[int, ...]]) ->
         raise InputError(f"holds {len(values):,} values, {sum(sizes.values()):,} are wanted")
     parts = values.split(list(sizes.values()))
     return {name: part.view(shapes[name]) for name, part in zip(sizes, parts, strict=True)}
-    metadata = {"network": network.name, "options": json.dumps(network.kept_options)}
-    save_file(state, path, metadata=metadata)
 
 
 def file_sha256(path: str | Path) -> str:
