@@ -389,3 +389,19 @@ def test_it_keeps_the_contract_with_joint_components(lively):
         contract.assert_uniform_rd_is_static(network, sources, half)
     contract.assert_a_batch_is_its_members(network, sources)
     contract.assert_sources_and_features_stay(network, sources)
+
+
+@torch.no_grad()
+def test_with_skip_the_last_layers_see_the_encoder_s_maps_of_full_size(lively):
+    network, sources = lively("defusion", skip=True, **DeFusion.small), torch.rand(1, 2, 3, 19, 37)
+    with torch.no_grad():
+        network.fusion_rule[0].weight.mul_(0.05)
+        network.fusion_rule[0].bias.fill_(0.3)
+    components, fused = TestTimeDynamicFusion(network)(sources).components, network(sources)
+    assert components.std() > 0.01
+    for m in range(2):
+        assert_close(components[:, m], network(sources[:, [m, m]]), **ROUNDING)
+    for layers, count in ((network.decoder_common_layer4, 2), (network.decoder_upper_layer4, 1)):
+        weight = layers[0].layer[0].conv1.weight
+        weight[:, -count * 8 :] = 0  # 8 channels of each source
+    assert (network(sources) - fused).abs().max() > 1e-4

@@ -50,7 +50,6 @@ SMALL = {  # what learns in seconds on a CPU
         **{"options.width": 64, "options.size": 64},
     },
     "defusion": MASKED | {"options.pace": 3000},
-    "defusion_small": MASKED | {"options.pace": 3000},
     "defusionpp": MASKED,
     "defusionpp_mcud": MASKED,
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
