@@ -69,8 +69,9 @@ class DeFusionObjective(Objective):
         fused = network.decode(network.combine(features), sources)
         iteration = int(self.pace * step.index)
         with torch.autocast(sources.device.type, enabled=False):
-            images = (x.to(sources.dtype) for x in (common, unique, fused))
-            return decomposition_terms(*images, batch["reference"], batch["masks"], iteration)
+            common, unique, fused = (x.to(sources.dtype) for x in (common, unique, fused))
+            of_photograph = batch["reference"], batch["masks"]
+            return decomposition_terms(common, unique, fused, *of_photograph, iteration)
 
     def open_data(self, settings: Training, seed: int) -> tuple[Dataset, Dataset | None]:
         """Masked photographs; validation as usual."""

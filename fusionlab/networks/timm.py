@@ -52,6 +52,8 @@ class TimmFusion(FusionNetwork):
     paper: ClassVar[str] = "timm's encoders, rule and decoder of ours"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")
     licence: ClassVar[str] = "Apache-2.0"
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,

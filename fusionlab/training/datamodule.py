@@ -125,13 +125,13 @@ def training_loader(
     as the settings say. Data without end may say how long a pass is (``pass_length``).
     """
     count = len(data)  # type: ignore[arg-type]  # Dataset does not promise a length
-    size = None if count >= ENDLESS else count
+    size: int | None = None if count >= ENDLESS else count
     batches = settings.batches_per_epoch
-    one_pass = getattr(data, "pass_length", size)
-    if batches is None and one_pass is None:
+    one_pass: int | None = getattr(data, "pass_length", size)
+    if batches is None:
         batches = BATCHES_OF_ENDLESS
-    elif batches is None:
-        batches = max(1, one_pass // (settings.batch_size * world_size))
+        if one_pass is not None:
+            batches = max(1, one_pass // (settings.batch_size * world_size))
     sampler = EpochSampler(batches * settings.batch_size, size, seed, rank, world_size)
     return DataLoader(
         data,
