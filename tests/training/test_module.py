@@ -238,7 +238,7 @@ def test_validation_logs_static_and_dynamic_means(network):
     trainer = quiet_trainer(max_epochs=1)
     trainer.fit(module, DataLoader(Subset(CROPS, range(4)), batch_size=2), loader(Noise()))
     logged = trainer.callback_metrics
-    expected = {"val/EN", "val/PSNR_truth", "val/SSIM_truth"}
+    expected = {"val/EN", "val/PSNR_truth", "val/SSIM_truth", "val/PSNR-affine_truth"}
     expected |= {name.replace("val/", "val/ttd/") for name in expected}
     assert {name for name in logged if name.startswith("val/")} == expected
     (again,) = quiet_trainer().validate(module, loader(Noise()), verbose=False)
