@@ -35,7 +35,8 @@ class TimmFusion(FusionNetwork):
         pretrained: What the encoder's weights start from: a file or an address (``https://…``,
             ``hf://owner/name/file``) of weights of that model; ``hub`` for timm's own, which it
             downloads; None for scratch. With a checkpoint it is not read.
-        levels: How many levels, from the finest; None for all.
+        levels: How many levels, from the finest; None for all. Layers that only lead to coarser
+            ones, which some of timm's encoders keep, are frozen.
         rule: Of each feature the largest (``max``), or the mean of the sources.
         width: Channels of the decoder.
 
@@ -74,6 +75,8 @@ class TimmFusion(FusionNetwork):
         self.sizes: list[int] = info.reduction()
         self.counts: list[int] = info.channels()
         self.size_multiple = max(self.sizes)
+        if levels is not None:
+            freeze_unused(self.encoder, 4 * self.size_multiple)
         config = getattr(self.encoder, "pretrained_cfg", None) or {}
         for name, usual in (("mean", MEAN), ("std", DEVIATION)):
             values = torch.tensor(config.get(name, usual)).view(3, 1, 1)
@@ -117,6 +120,20 @@ class TimmFusion(FusionNetwork):
         ]
         unique = self.decode(own, sources).unflatten(0, sources.shape[:2])
         return self.decode(common, sources), unique
+
+
+def freeze_unused(encoder: nn.Module, side: int) -> None:
+    """Freeze the parameters that no level depends on, seen on an image of that side (pixels)."""
+    was_training = encoder.training
+    encoder.eval()
+    parameters = list(encoder.parameters())
+    with torch.enable_grad():
+        total = torch.stack([x.sum() for x in encoder(parameters[0].new_zeros(1, 3, side, side))])
+        gradients = torch.autograd.grad(total.sum(), parameters, allow_unused=True)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is None:
+            parameter.requires_grad_(False)
+    encoder.train(was_training)
 
 
 def open_encoder(name: str, pretrained: str | None, levels: int | None) -> Any:
