@@ -57,7 +57,6 @@ class ImageNorm(nn.BatchNorm2d):
             return super().forward(x)
         weight, bias = (self.weight, self.bias) if self.trained else (None, None)
         return F.instance_norm(x, weight=weight, bias=bias, eps=self.eps)
-        return F.instance_norm(x, None, None, weight, bias, eps=self.eps)
 
 
 class Unit(nn.Module):
