@@ -168,6 +168,7 @@ OBJECTIVES = Registry(
         "sesf": "fusionlab.losses.sesf:SESFObjective",
         "ship": "fusionlab.losses.ship:SHIPObjective",
         "swinfuse": "fusionlab.losses.swinfuse:SwinFuseObjective",
+        "tcmoa": "fusionlab.losses.tcmoa:TCMoAObjective",
         "u2fusion": "fusionlab.losses.u2fusion:U2FusionObjective",
         "weightnet": "fusionlab.losses.weightnet:WeightNetObjective",
     },

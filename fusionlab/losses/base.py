@@ -46,12 +46,14 @@ class ParameterGroup:
         first_epoch: Epoch in which they begin to learn; the schedule ``halving`` starts there.
         optimizer: Name of their optimiser. In every step the optimisers take turns, each with a
             loss of its own, in the order in which the groups name them.
+        decays: Whether the weight decay of the settings is theirs too.
     """
 
     name: str
     parameters: list[nn.Parameter]
     first_epoch: int = 0
     optimizer: str = "main"
+    decays: bool = True
 
 
 class Objective(nn.Module):

@@ -211,6 +211,7 @@ class TCMoA(FusionNetwork):
         for part in ("blocks_MoA", "decoder_blocks_MoA")
         for k in range(max(size.depth for size in SIZES.values()) // PERIOD)
     )
+    objective: ClassVar[str] = "tcmoa"
     small: ClassVar[dict[str, Any]] = {"size": "tiny"}
     paper: ClassVar[str] = "Zhu et al., CVPR 2024"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mef", "mff")

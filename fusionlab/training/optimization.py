@@ -76,7 +76,14 @@ def make_optimizers(
     check_options("training.optimizer_options", kind, settings.optimizer_options, own)
     for name in optimizer_names(groups):
         of_optimizer = [group for group in groups if group.optimizer == name]
-        parameters = [{"params": one.parameters, "name": one.name} for one in of_optimizer]
+        parameters = [
+            {
+                "params": one.parameters,
+                "name": one.name,
+                **({} if one.decays or "weight_decay" not in takes else {"weight_decay": 0.0}),
+            }
+            for one in of_optimizer
+        ]
         try:
             made = kind(parameters, **arguments, **settings.optimizer_options)
         except (TypeError, ValueError) as fault:

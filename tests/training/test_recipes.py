@@ -67,6 +67,12 @@ SMALL = {  # what learns in seconds on a CPU
         "options.width": 32,
     },
     "ship": PATCHES,
+    "tcmoa": {
+        "crop_size": 112,
+        "batch_size": 2,
+        "limit": 1,
+        "network.options.size": "tiny",
+    },
     "swinfuse": {
         "crop_size": 176,
         "batch_size": 2,
