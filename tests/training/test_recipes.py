@@ -182,8 +182,9 @@ LONG = (
         pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
         for name in SMALL
         # the mean of noise, from which curvemef begins, is the best: tests/losses; how much of two
-        # pieces is lesion moves the loss of segment_msrs more than 20 steps: tests/tasks
-        if name not in ("curvemef", "segment_msrs")
+        # pieces is lesion moves the loss of segment_msrs more than 20 steps: tests/tasks; tcmoa's
+        # tasks take turns, and their losses differ: tests/losses
+        if name not in ("curvemef", "segment_msrs", "tcmoa")
     ],
 )
 def test_the_loss_falls_on_what_the_package_carries(name, run_recipe):
