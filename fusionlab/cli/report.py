@@ -20,15 +20,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab report``."""
     made = parser()
     settings, _ = understood(made, sys.argv[1:] if argv is None else argv)
-    try:
-        with ending_in_one_line(made):
-            from fusionlab.report.html import write_report  # torch is imported only now
-            from fusionlab.runs.run import reading
+    with ending_in_one_line(made):
+        from fusionlab.report.html import write_report  # torch is imported only now
+        from fusionlab.runs.run import reading
 
+        try:
             with reading(Path(settings.run)):
                 print(write_report(Path(settings.run)))
-    except PermissionError as reason:
-        made.error(f"cannot write {reason.filename} ({reason.strerror}); copy the run elsewhere")
+        except PermissionError as reason:
+            line = f"cannot write {reason.filename} ({reason.strerror}); copy the run elsewhere"
+            made.error(line)
 
 
 if __name__ == "__main__":
