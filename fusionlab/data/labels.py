@@ -34,6 +34,8 @@ from fusionlab.data.layouts.labels import LabelFiles
 from fusionlab.data.layouts.listing import Listing
 from fusionlab.errors import InputError
 
+MASKS = ("PNG", "BMP", "GIF", "TIFF")  # formats without loss
+
 
 @dataclass  # not frozen: Lightning moves batches
 class Boxes:
@@ -207,7 +209,7 @@ def read_mask(path: Path, classes: ClassSet) -> Tensor:
         InputError: If it is unreadable or has an index or a colour that is no class.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=MASKS) as image:
             coloured = image.mode not in ("1", "L", "P", "I", "I;16")
             levels = np.asarray(image.convert("RGB") if coloured else image)
     except (OSError, ValueError) as fault:

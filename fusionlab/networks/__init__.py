@@ -67,7 +67,8 @@ def create_network(
         return _build(name, options)
     address = str(checkpoint)
     if not network_class.trainable:
-        raise InputError(f"{name} has no weights, so it takes no checkpoint; leave it out")
+        shown = without_credentials(address)
+        raise InputError(f"{name} has no weights, so it takes no checkpoint; leave out {shown}")
     stored, known = _opened(name, address)
     published = network_class.published
     network = _build(name, {**(known.options if known else {}), **stored.options, **options})

@@ -140,7 +140,7 @@ def test_an_existing_file_is_left_alone(lively, tmp_path, refused):
         (("convert", "nowhere.pth", "b.safetensors"), "no checkpoint at nowhere.pth"),
         (("convert", "hf://owner", "b.safetensors"), "write hf://owner/name/file"),
         (
-            ("convert", "bundled", "nowhere/b.safetensors"),
+            ("convert", "bundled", "nowhere/b.safetensors", "--network", "ifcnn"),
             "b.safetensors cannot be written (No such file or directory)",
         ),
         (("convert", "a", "b.safetensors", "--network", "ifccn"), "unknown network 'ifccn'"),
