@@ -56,6 +56,12 @@ def parser(name: str) -> Parser:
     made.add_argument(
         "-o", "--output", type=str, default=name, help="Path of the files without their endings."
     )
+    made.add_argument(
+        "--fixed-scale",
+        action="store_true",
+        help="Colours of RD from 0 to 1, the same in every figure. Default: as far from 1/M on "
+        "both sides as RD goes in this figure.",
+    )
     made.add_class_arguments(Network, "network")
     made.add_class_arguments(Data, "data", skip=set(UNREAD))
     add_ttd(made)

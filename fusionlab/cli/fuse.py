@@ -67,8 +67,9 @@ def parser() -> Parser:
         "--rd-dir",
         type=Optional[str],  # noqa: UP045 (as above)
         metavar="DIR",
-        help="With --ttd, folder for the Relative Dominability: <name>-<source>.png, colours from "
-        "0 to 1, and the raw <name>.npz; of videos, videos.",
+        help="With --ttd, folder for the Relative Dominability: <name>-<source>.png, red above "
+        "1/M and blue below, <name>-legend.png with the numbers of these colours, and the raw "
+        "<name>.npz; of videos, videos, which takes a second turn.",
     )
     made.add_class_arguments(Network, "network")
     # no value behind these: it could be a file

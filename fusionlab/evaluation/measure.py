@@ -26,6 +26,7 @@ from fusionlab.evaluation.scoring import moved
 from fusionlab.evaluation.theorem import theorem_rows
 from fusionlab.fusing import Fuser, Picture
 from fusionlab.runs.files import write_picture, write_rd_arrays, write_rd_map
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.runs.rows import RowFile
 from fusionlab.runs.run import (
     ALONE,
@@ -318,8 +319,9 @@ def _write_picture(folder: Path, sample: Sample, method: str, picture: Picture) 
     write_picture(folder / sample.picture(method), picture.fused)
     if picture.rd is None or picture.losses is None:
         return
+    scale = RDScale.of(len(picture.rd), picture.rd)
     for name, rd in zip(picture.source_names, picture.rd, strict=True):
-        write_rd_map(folder / sample.rd_map(method, name), rd)
+        write_rd_map(folder / sample.rd_map(method, name), rd, scale)
     write_rd_arrays(
         folder / sample.rd_arrays(method), picture.rd, picture.losses, picture.source_names
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -25,8 +24,9 @@ from fusionlab.figures.drawing import (
     styled,
 )
 from fusionlab.figures.panels import draw_columns, height_of
-from fusionlab.figures.probes import Curve
+from fusionlab.figures.probes import AGAINST, Curve
 from fusionlab.figures.samples import FusedSample
+from fusionlab.runs.rd_colours import RDScale
 
 _LEFT, _ABOVE, _CURVE, _BELOW = 0.7, 0.27, 1.5, 0.4  # around the curves, and their height
 
@@ -38,7 +38,8 @@ def severity(
     curve: Curve,
     name: str,
     corruption: str,
-    uniform: float,
+    sources: int,
+    fixed_scale: bool = False,
 ) -> Figure:
     """One sample at every severity above its RD, and mean RD of all images as a curve.
 
@@ -48,27 +49,32 @@ def severity(
         curve: Mean RD of that source, of every image.
         name: Of the source.
         corruption: Its name.
-        uniform: 1/M, where every source has the same RD.
+        sources: Number of sources M.
+        fixed_scale: Whether the colours of RD run from 0 to 1.
 
     Source: TTD, Figure 7.
     """
     height, width = maps[0].shape
     lefts, cell = columns(len(maps), bars={len(maps) - 1}, left=0.18)
     row = cell * height / width
-    page = Page(TITLE + 2 * (row + GAP) + _ABOVE + _CURVE + _BELOW)
+    against = curve.is_against_the_paper
+    page = Page(TITLE + 2 * (row + GAP) + _ABOVE + _CURVE + _BELOW + TITLE * against)
+    scale = RDScale.of(sources, maps, fixed_scale)
     for left, image, rd, step in zip(lefts, images, maps, curve.severities, strict=True):
         page.text(left + cell / 2, TITLE / 2, f"severity {step}" if step else "as it is")
         page.image(image, left, TITLE, cell, row)
-        mapped = page.map(rd, (left, TITLE + row + GAP, cell, row))
-    page.bar(mapped, torch.stack(list(maps)), lefts[-1] + cell, TITLE + row + GAP, row)
+        mapped = page.rd_map(rd, (left, TITLE + row + GAP, cell, row), scale)
+    page.rd_bar(mapped, scale, (lefts[-1] + cell, TITLE + row + GAP, row))
     for k, text in enumerate((name, f"RD of {name}")):
         middle = TITLE + k * (row + GAP) + row / 2
         page.text(0.08, middle, text, rotation="vertical")
     top = TITLE + 2 * (row + GAP) + _ABOVE
     axes = page.axes(_LEFT, top, lefts[-1] + cell - _LEFT, _CURVE)
-    draw_curve(axes, curve, uniform)
+    draw_curve(axes, curve, 1 / sources)
     axes.set_xlabel(f"severity ({corruption.replace('_', ' ')})")
     page.text(0.08, top + _CURVE / 2, f"mean RD of {name}", rotation="vertical")
+    if against:
+        page.text(PAGE_WIDTH / 2, page.height - TITLE / 2, AGAINST.format(curve.claim))
     return page.figure
 
 
@@ -90,14 +96,18 @@ def draw_curve(axes: Axes, curve: Curve, uniform: float) -> None:
 
 @styled
 def timeline(
-    means: np.ndarray, source_names: Sequence[str], shown: Sequence[tuple[int, FusedSample]]
+    means: np.ndarray,
+    source_names: Sequence[str],
+    shown: Sequence[tuple[int, FusedSample]],
+    fixed_scale: bool = False,
 ) -> Figure:
-    """Mean RD of each source as a curve; below it frames and their RD in colours from 0 to 1.
+    """Mean RD of each source as a curve; below it frames and their RD, one scale for all.
 
     Args:
         means: Mean RD, (T, M).
         source_names: Of the M sources.
         shown: Index and content of some frames.
+        fixed_scale: Whether the colours of RD run from 0 to 1.
 
     Source: TTD, Figure 8.
     """
@@ -107,7 +117,8 @@ def timeline(
     axes = page.axes(_LEFT, _ABOVE, PAGE_WIDTH - BAR_SPACE - _LEFT, _CURVE)
     draw_curves(axes, means, source_names, [index for index, _ in shown])
     page.text(0.08, _ABOVE + _CURVE / 2, "mean RD", rotation="vertical")
-    draw_columns(page, frames, [f"{index + 1}: {frame.id}" for index, frame in shown], top)
+    titles = [f"{index + 1}: {frame.id}" for index, frame in shown]
+    draw_columns(page, frames, titles, top, fixed_scale)
     return page.figure
 
 

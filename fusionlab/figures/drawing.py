@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.colors import FuncNorm, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
@@ -19,6 +20,7 @@ from torch import Tensor
 from fusionlab.data.colour import to_levels
 from fusionlab.errors import InputError
 from fusionlab.runs.files import write_atomic
+from fusionlab.runs.rd_colours import ENDS, RDScale
 
 DPI = 300
 PAGE_WIDTH = 7.16  # both columns of an IEEE page
@@ -81,10 +83,10 @@ class Page:
         self,
         values: Tensor,
         place: tuple[float, float, float, float],
-        colours: str = "viridis",
-        limits: tuple[float, float] = (0.0, 1.0),
+        colours: str,
+        limits: tuple[float, float],
     ) -> AxesImage:
-        """A map (H, W) in the colours of a Matplotlib colour map; by default one of RD."""
+        """A map (H, W) in the colours of a Matplotlib colour map."""
         axes = self._bare(*place)
         pixels = values.cpu().float().numpy()
         return axes.imshow(pixels, cmap=colours, vmin=limits[0], vmax=limits[1], aspect="auto")
@@ -105,10 +107,62 @@ class Page:
         bar.ax.set_yticklabels([_short(tick) for tick in (low, (low + high) / 2, high)])
         bar.outline.set_linewidth(0.5)
 
+    def rd_map(
+        self, rd: Tensor, place: tuple[float, float, float, float], scale: RDScale
+    ) -> AxesImage:
+        """RD (H, W) in the colours of a scale; says so where it is uniform."""
+        axes = self._bare(*place)
+        pixels = rd.cpu().float().numpy()
+        mapped = axes.imshow(pixels, cmap=_RD_COLOURS, norm=_norm(scale), aspect="auto")
+        if scale.is_uniform(rd):
+            text: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
+            axes.text(0.5, 0.5, "uniform", color="0.4", **text)
+        return mapped
+
+    def rd_bar(
+        self,
+        mapped: AxesImage,
+        scale: RDScale,
+        place: tuple[float, float, float],
+        relative: bool = False,
+    ) -> None:
+        """The colour bar of RD maps.
+
+        Args:
+            mapped: One of them.
+            scale: Their scale.
+            place: Right edge of the maps, top and height of the bar.
+            relative: Whether the maps are of different M.
+        """
+        left, top, height = place
+        values, texts = zip(*scale.ticks(relative), strict=True)
+        cax = self.axes(left + GAP, top, BAR, height)
+        bar = self.figure.colorbar(mapped, cax=cax, ticks=values)
+        bar.ax.set_yticklabels(texts)
+        bar.ax.minorticks_off()
+        bar.ax.set_ylim(*scale.ends)
+        bar.outline.set_linewidth(0.5)
+
     def _bare(self, left: float, top: float, width: float, height: float) -> Axes:
         axes = self.axes(left, top, width, height)
         axes.set_axis_off()
         return axes
+
+
+_RD_COLOURS = LinearSegmentedColormap.from_list("RD", ENDS, 255)
+
+
+def _norm(scale: RDScale) -> FuncNorm:
+    """Colour grows with the root of the deviation from 1/M."""
+
+    def forward(rd: Any) -> Any:
+        return np.sign(rd - scale.centre) * np.sqrt(np.abs(rd - scale.centre))
+
+    def back(root: Any) -> Any:
+        return scale.centre + np.sign(root) * np.square(root)
+
+    ends = scale.centre - scale.reach, scale.centre + scale.reach
+    return FuncNorm((forward, back), *ends)
 
 
 def _short(value: float) -> str:

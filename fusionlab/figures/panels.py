@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -23,20 +23,21 @@ from fusionlab.figures.drawing import (
     shorten,
     styled,
 )
-from fusionlab.figures.probes import Box, Masked
+from fusionlab.figures.probes import AGAINST, Box, Masked
 from fusionlab.figures.samples import FusedSample
+from fusionlab.runs.rd_colours import RDScale
 
 _NAME = 0.18  # the column with the names of the sources
 _COMPARED = {"components": "component", "fused": "static"}  # title of the column
 
 
 @styled
-def panel(sample: FusedSample) -> Figure:
+def panel(sample: FusedSample, fixed_scale: bool = False) -> Figure:
     """A row per source (image, what it is compared with, loss, RD), then static, TTD, difference.
 
-    The colours of RD run from 0 to 1. Those of the losses have one scale for all sources, that of
-    the difference is symmetric, in grey levels of the luma; each ends where the largest 0.1 % of
-    the values begin.
+    Of RD see :mod:`fusionlab.runs.rd_colours`. The colours of the losses have one scale for all
+    sources, that of the difference is symmetric, in grey levels of the luma; each ends where the
+    largest 0.1 % of the values begin.
     """
     height, width = sample.difference.shape
     rows, aspect = len(sample.sources), height / width
@@ -51,7 +52,7 @@ def panel(sample: FusedSample) -> Figure:
     titles = ("source", _COMPARED[sample.compare], "loss ℓ", "RD ω")
     for left, title in zip(lefts, titles, strict=True):
         page.text(left + cell / 2, TITLE / 2, title)
-    _draw_sources(page, sample, lefts, (cell, row))
+    _draw_sources(page, sample, lefts, (cell, row), sample.scale(fixed_scale))
     images = {"static": sample.static.fused, "TTD": sample.ttd.fused}
     top = results + TITLE
     for left, (title, image) in zip(wide_lefts, images.items(), strict=False):
@@ -62,9 +63,13 @@ def panel(sample: FusedSample) -> Figure:
 
 
 def _draw_sources(
-    page: Page, sample: FusedSample, lefts: list[float], size: tuple[float, float]
+    page: Page,
+    sample: FusedSample,
+    lefts: list[float],
+    size: tuple[float, float],
+    scale: RDScale,
 ) -> None:
-    scale = (0.0, limit(sample.losses))
+    ends = (0.0, limit(sample.losses))
     losses, rd = [], []
     for k, name in enumerate(sample.source_names):
         top = TITLE + k * (size[1] + GAP)
@@ -72,11 +77,11 @@ def _draw_sources(
         page.text(lefts[0] - _NAME / 2, top + size[1] / 2, name, rotation="vertical")
         page.image(sample.sources[k], lefts[0], top, *size)
         page.image(sample.components[k], lefts[1], top, *size)
-        losses.append(page.map(sample.losses[k], (lefts[2], top, *size), "magma", scale))
-        rd.append(page.map(sample.rd[k], (lefts[3], top, *size)))
+        losses.append(page.map(sample.losses[k], (lefts[2], top, *size), "magma", ends))
+        rd.append(page.rd_map(sample.rd[k], (lefts[3], top, *size), scale))
     whole = len(losses) * (size[1] + GAP) - GAP
     page.bar(losses[0], sample.losses, lefts[2] + size[0], TITLE, whole)
-    page.bar(rd[0], sample.rd, lefts[3] + size[0], TITLE, whole)
+    page.rd_bar(rd[0], scale, (lefts[3] + size[0], TITLE, whole))
 
 
 def _draw_difference(
@@ -89,14 +94,14 @@ def _draw_difference(
 
 
 @styled
-def side_by_side(samples: Sequence[FusedSample]) -> Figure:
-    """A column per sample: its sources, and under each its RD in colours from 0 to 1.
+def side_by_side(samples: Sequence[FusedSample], fixed_scale: bool = False) -> Figure:
+    """A column per sample: its sources, and under each its RD; one scale for all.
 
     Source: TTD, Figure 1.
     """
     titles = [f"{sample.task.upper()}: {sample.id}" for sample in samples]
     page = Page(height_of(samples, PAGE_HEIGHT))
-    draw_columns(page, samples, titles, 0.0)
+    draw_columns(page, samples, titles, 0.0, fixed_scale)
     return page.figure
 
 
@@ -107,23 +112,36 @@ def height_of(samples: Sequence[FusedSample], room: float) -> float:
 
 
 def draw_columns(
-    page: Page, samples: Sequence[FusedSample], titles: Sequence[str], top: float
+    page: Page,
+    samples: Sequence[FusedSample],
+    titles: Sequence[str],
+    top: float,
+    fixed_scale: bool = False,
 ) -> None:
     """Samples from ``top`` to the end of the page, all images of the same height."""
     row = _row_height(samples, page.height - top)
     widths = [row * sample.rd.shape[-1] / sample.rd.shape[-2] for sample in samples]
     used = sum(widths) + GAP * (len(samples) - 1) + BAR_SPACE
     left, first = (PAGE_WIDTH - used) / 2, top + TITLE
-    for sample, width, title in zip(samples, widths, titles, strict=True):
+    scales = common_scales(samples, fixed_scale)
+    for sample, width, title, scale in zip(samples, widths, titles, scales, strict=True):
         page.text(left + width / 2, top + TITLE / 2, shorten(title, width))
         for k, name in enumerate(sample.source_names):
             above = first + 2 * k * (row + GAP)
             label(page.image(sample.sources[k], left, above, width, row), name)
-            mapped = page.map(sample.rd[k], (left, above + row + GAP, width, row))
+            mapped = page.rd_map(sample.rd[k], (left, above + row + GAP, width, row), scale)
             label(mapped.axes, f"RD of {name}")
         left += width + GAP
-    values = torch.cat([sample.rd.flatten() for sample in samples])
-    page.bar(mapped, values, left - GAP, first, _rows(samples) * (row + GAP) - GAP)
+    place = (left - GAP, first, _rows(samples) * (row + GAP) - GAP)
+    page.rd_bar(mapped, scale, place, relative=len({one.centre for one in scales}) > 1)
+
+
+def common_scales(samples: Sequence[FusedSample], fixed: bool = False) -> list[RDScale]:
+    """The scale of each sample of a figure: all reach as far from 1/M."""
+    own = [sample.scale(fixed) for sample in samples]
+    varied = [one for one, sample in zip(own, samples, strict=True) if not sample.is_uniform]
+    reach = max(one.reach for one in varied or own)
+    return [replace(one, reach=reach) for one in own]
 
 
 def _rows(samples: Sequence[FusedSample]) -> int:
@@ -137,35 +155,39 @@ def _row_height(samples: Sequence[FusedSample], room: float) -> float:
 
 
 @styled
-def masking(image: Tensor, masked: Masked, name: str) -> Figure:
+def masking(image: Tensor, masked: Masked, name: str, fixed_scale: bool = False) -> Figure:
     """Source, masked source, RD before and after, the region outlined; below, mean RD in it.
 
     Args:
         image: The source before, (C, H, W) in [0, 1].
         masked: What became of its RD.
         name: Of the source.
+        fixed_scale: Whether the colours of RD run from 0 to 1.
 
     Source: TTD, Figure 6.
     """
     height, width = image.shape[-2:]
     lefts, cell = columns(4, bars={3})
     row = cell * height / width
-    page = Page(2 * TITLE + row)
+    page = Page((2 + masked.is_against_the_paper) * TITLE + row)
+    scale = masked.scale(fixed_scale)
     titles = (name, f"{name}, masked", f"RD of {name}", f"RD of {name}, masked")
     for left, title in zip(lefts, titles, strict=True):
         page.text(left + cell / 2, TITLE / 2, title)
     for left, source in zip(lefts[:2], (image, masked.source), strict=True):
         outline(page.image(source, left, TITLE, cell, row), masked.box)
     for left, rd in zip(lefts[2:], (masked.before, masked.after), strict=True):
-        mapped = page.map(rd, (left, TITLE, cell, row))
+        mapped = page.rd_map(rd, (left, TITLE, cell, row), scale)
         outline(mapped.axes, masked.box)
-    page.bar(mapped, torch.stack([masked.before, masked.after]), lefts[3] + cell, TITLE, row)
+    page.rd_bar(mapped, scale, (lefts[3] + cell, TITLE, row))
     before, after = masked.inside
     change = after - before
     change_text = f"{change:+.4f}" if abs(change) >= 0.001 else f"{change:+.1g}"
     text = f"mean RD in the box: {before:.4f} → {after:.4f} ({change_text})".replace("-", "−")
     middle = lefts[3] - GAP / 2
     page.text(middle, TITLE + row + TITLE / 2, text)
+    if masked.is_against_the_paper:
+        page.text(PAGE_WIDTH / 2, TITLE * 2.5 + row, AGAINST.format(masked.claim))
     return page.figure
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,12 +17,14 @@ from torch import Tensor
 from fusionlab.data.corruptions import corrupt
 from fusionlab.errors import InputError
 from fusionlab.figures.samples import Fuse
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.runs.statistics import mean_interval
 from fusionlab.settings.bench import SEVERITIES
 
 Images = dict[str, Tensor]
 """Sources of one sample by their names, each (1, H, W) or (3, H, W) in [0, 1]."""
 WITH_NONE = (0, *SEVERITIES)
+AGAINST = "contradicts the paper's claim that {}: here it rises"
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,26 @@ class Masked:
         source: The source with the mask, (C, H, W).
         before: RD of that source, (H, W).
         after: The same with the mask, (H, W).
+        sources: Number of sources M.
     """
+
+    claim: ClassVar[str] = "RD of a masked region falls (Figure 6)"
 
     box: Box
     source: Tensor
     before: Tensor
     after: Tensor
+    sources: int = 2
+
+    @property
+    def is_against_the_paper(self) -> bool:
+        """Whether RD rises where the paper has it fall."""
+        before, after = self.inside
+        return after > before
+
+    def scale(self, fixed: bool = False) -> RDScale:
+        """The colours of both maps."""
+        return RDScale.of(self.sources, [self.before, self.after], fixed)
 
     @property
     def inside(self) -> tuple[float, float]:
@@ -102,7 +119,8 @@ def masked_rd(fuse: Fuse, images: Images, source: str, box: Box, value: float = 
     masked = images[source].clone()
     box.of(masked).fill_(value)
     before = rd_of(fuse, images, source)
-    return Masked(box, masked, before, rd_of(fuse, {**images, source: masked}, source))
+    after = rd_of(fuse, {**images, source: masked}, source)
+    return Masked(box, masked, before, after, len(images))
 
 
 @dataclass(frozen=True)
@@ -114,8 +132,16 @@ class Curve:
         per_image: Mean RD of the source over the pixels, (N, S).
     """
 
+    claim: ClassVar[str] = "mean RD of a source falls as it gets worse (Figure 7)"
+
     severities: tuple[int, ...]
     per_image: np.ndarray
+
+    @property
+    def is_against_the_paper(self) -> bool:
+        """Whether mean RD is higher at the last severity than at the first."""
+        mean = self.per_image.mean(0)
+        return bool(mean[-1] > mean[0])
 
     def band(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean over the images, and the ends of its 95 % bootstrap interval; each (S,).

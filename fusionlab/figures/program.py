@@ -20,20 +20,30 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.figures.curves import severity, timeline
 from fusionlab.figures.drawing import save, write
-from fusionlab.figures.panels import masking, panel, side_by_side
-from fusionlab.figures.probes import Box, corrupted_rd, masked_rd, rd_over_time, rd_under
+from fusionlab.figures.panels import common_scales, masking, panel, side_by_side
+from fusionlab.figures.probes import (
+    Box,
+    Curve,
+    Masked,
+    corrupted_rd,
+    masked_rd,
+    rd_over_time,
+    rd_under,
+)
 from fusionlab.figures.samples import Fusion, find_sample, find_source, open_samples
 from fusionlab.fusing import Fuser, best_device, check_samples
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.runs.provenance import provenance
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD
 
 SIDE_BY_SIDE = 4  # samples of a folder that fit beside each other
 GROUPS = ("plugin", "quiet", "network", "data", "ttd", "output")
 
 Table = list[Sequence[object]]  # of a CSV file, its heading first
-Drawn = tuple[Figure, Table]
+Facts = dict[str, Any]  # plain values for the JSON file
+Drawn = tuple[Figure, Table, Facts]
 
 
 @dataclass
@@ -100,13 +110,13 @@ def draw(command: str, settings: Namespace) -> list[Path]:
     for dataset in datasets:
         check_samples(network, dataset)
     stage = Stage(network.to(best_device()), ttd, datasets, settings)
-    figure, table = PROGRAMS[command](stage, settings)
+    figure, table, facts = PROGRAMS[command](stage, settings)
     stem = Path(settings.output)
     stem = stem.with_suffix("") if stem.suffix in (".pdf", ".png") else stem
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     options = {key: value for key, value in vars(settings).items() if key not in GROUPS}
-    about = {"figure": command, "options": options, **stage.describe(), **provenance()}
+    about = {"figure": command, "options": options, **facts, **stage.describe(), **provenance()}
     return [
         *save(figure, stem),
         write(stem, "csv", text.getvalue().encode()),
@@ -121,7 +131,8 @@ def draw_panel(stage: Stage, settings: Namespace) -> Drawn:
     rows = zip(sample.source_names, sample.losses, sample.rd, strict=True)
     table: Table = [("id", "source", "mean loss", "mean RD")]
     table += [(sample.id, name, mean(loss), mean(rd)) for name, loss, rd in rows]
-    return panel(sample), table
+    fixed = settings.fixed_scale
+    return panel(sample, fixed), table, rd_colours([sample.scale(fixed)])
 
 
 def draw_rd(stage: Stage, settings: Namespace) -> Drawn:
@@ -140,7 +151,8 @@ def draw_rd(stage: Stage, settings: Namespace) -> Drawn:
         for sample in samples
         for name, rd in zip(sample.source_names, sample.rd, strict=True)
     ]
-    return side_by_side(samples), table
+    fixed = settings.fixed_scale
+    return side_by_side(samples, fixed), table, rd_colours(common_scales(samples, fixed))
 
 
 def draw_masking(stage: Stage, settings: Namespace) -> Drawn:
@@ -156,7 +168,9 @@ def draw_masking(stage: Stage, settings: Namespace) -> Drawn:
     edges = (box.left, box.top, box.right, box.bottom)
     heading = ("id", "source", "left", "top", "right", "bottom", "RD before", "RD after")
     row = (dataset.ids[index], name, *edges, *masked.inside)
-    return masking(images[name], masked, name), [heading, row]
+    fixed = settings.fixed_scale
+    figure = masking(images[name], masked, name, fixed)
+    return figure, [heading, row], {**rd_colours([masked.scale(fixed)]), **claim(masked)}
 
 
 def draw_contrast(stage: Stage, settings: Namespace) -> Drawn:
@@ -180,8 +194,10 @@ def draw_contrast(stage: Stage, settings: Namespace) -> Drawn:
     table: Table = [heading]
     table += zip(curve.severities, *curve.band(), *curve.per_image, strict=True)
     corrupted, maps = zip(*steps, strict=True)
-    figure = severity(corrupted, maps, curve, name, settings.corruption, 1 / count)
-    return figure, table
+    fixed = settings.fixed_scale
+    figure = severity(corrupted, maps, curve, name, settings.corruption, count, fixed)
+    scale = RDScale.of(count, maps, fixed)
+    return figure, table, {**rd_colours([scale]), **claim(curve)}
 
 
 def draw_time(stage: Stage, settings: Namespace) -> Drawn:
@@ -202,7 +218,10 @@ def draw_time(stage: Stage, settings: Namespace) -> Drawn:
     shown = [(int(k), fusion.sample(int(k))) for k in indices.round()]
     table: Table = [("frame", "id", *(f"mean RD of {name}" for name in names))]
     table += [(k + 1, dataset.ids[k], *map(float, row)) for k, row in enumerate(means)]
-    return timeline(means, names, shown), table
+    fixed = settings.fixed_scale
+    frames = [frame for _, frame in shown]
+    figure = timeline(means, names, shown, fixed)
+    return figure, table, rd_colours(common_scales(frames, fixed))
 
 
 PROGRAMS: dict[str, Callable[[Stage, Namespace], Drawn]] = {
@@ -212,6 +231,17 @@ PROGRAMS: dict[str, Callable[[Stage, Namespace], Drawn]] = {
     "contrast": draw_contrast,
     "time": draw_time,
 }
+
+
+def rd_colours(scales: Sequence[RDScale]) -> Facts:
+    """What the colours of RD stand for."""
+    centres = list(dict.fromkeys(one.centre for one in scales))
+    return {"rd_colours": {"neutral_at": centres, "full_at_a_deviation_of": scales[0].reach}}
+
+
+def claim(probed: Masked | Curve) -> Facts:
+    """What the paper claims, and whether the figure shows the opposite."""
+    return {"claim": {"text": probed.claim, "contradicted": probed.is_against_the_paper}}
 
 
 def mean(values: Tensor) -> float:

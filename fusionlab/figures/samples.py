@@ -16,6 +16,7 @@ from fusionlab.data.layouts import Listing, task_of
 from fusionlab.data.layouts.listing import Sample
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser, Picture, stretched
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD, Data
 
 Fuse = Callable[[dict[str, Any]], Picture]
@@ -57,6 +58,15 @@ class FusedSample:
         """Relative Dominability, (M, H, W)."""
         assert self.ttd.rd is not None
         return self.ttd.rd
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether RD is 1/M everywhere, for all sources."""
+        return self.scale().is_uniform(self.rd)
+
+    def scale(self, fixed: bool = False) -> RDScale:
+        """The colours of its RD maps, one scale for all sources; from 0 to 1 if it is fixed."""
+        return RDScale.of(len(self.rd), self.rd, fixed)
 
     @property
     def losses(self) -> Tensor:

@@ -9,7 +9,14 @@ from pathlib import Path
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import WRITTEN
 from fusionlab.fusing import Picture
-from fusionlab.runs.files import FORMATS, write_picture, write_rd_arrays, write_rd_map
+from fusionlab.runs.files import (
+    FORMATS,
+    write_picture,
+    write_rd_arrays,
+    write_rd_legend,
+    write_rd_map,
+)
+from fusionlab.runs.rd_colours import RDScale
 
 
 @dataclass(frozen=True)
@@ -19,17 +26,20 @@ class Target:
     Args:
         fused: The fused image or video.
         maps: Images or videos of the Relative Dominability by source; none if not wanted.
+        legend: Their colours with numbers.
         arrays: The raw maps of an image.
     """
 
     fused: Path
     maps: dict[str, Path]
+    legend: Path | None
     arrays: Path | None
 
     @property
     def paths(self) -> list[Path]:
         """All of them."""
-        return [self.fused, *self.maps.values(), *([self.arrays] if self.arrays else [])]
+        besides = [path for path in (self.legend, self.arrays) if path is not None]
+        return [self.fused, *self.maps.values(), *besides]
 
 
 def targets_of(
@@ -49,8 +59,9 @@ def targets_of(
     targets = []
     for path in fused:
         maps = {name: rd_dir / f"{path.stem}-{name}{ending}" for name in names} if rd_dir else {}
+        legend = rd_dir / f"{path.stem}-legend.png" if rd_dir else None
         arrays = rd_dir / f"{path.stem}.npz" if rd_dir and kind != "videos" else None
-        targets.append(Target(path, maps, arrays))
+        targets.append(Target(path, maps, legend, arrays))
     return targets
 
 
@@ -112,8 +123,11 @@ def write(target: Target, picture: Picture) -> None:
         write_picture(target.fused, picture.fused)
         if picture.rd is None or picture.losses is None:
             return
+        scale = RDScale.of(len(picture.rd), picture.rd)
         for name, path in target.maps.items():
-            write_rd_map(path, picture.rd[picture.source_names.index(name)])
+            write_rd_map(path, picture.rd[picture.source_names.index(name)], scale)
+        if target.legend is not None:
+            write_rd_legend(target.legend, scale)
         if target.arrays is not None:
             write_rd_arrays(target.arrays, picture.rd, picture.losses, picture.source_names)
     except OSError as reason:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 from jsonargparse import Namespace
 
 from fusionlab.console import ProgressBar, note
-from fusionlab.data.colour import to_levels
 from fusionlab.data.dataset import FolderDataset, FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import VideoWriter
@@ -22,10 +20,11 @@ from fusionlab.fuse.inputs import (
 )
 from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, targets_of, write
 from fusionlab.fuse.video import VideoDataset
-from fusionlab.fusing import Fuser, Picture, best_device, check_samples, order_notes
+from fusionlab.fusing import Fuser, best_device, check_samples, order_notes
 from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
-from fusionlab.runs.files import viridis
+from fusionlab.runs.files import write_rd_legend
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD
 from fusionlab.settings.checks import check_range
 
@@ -68,14 +67,6 @@ def fuse(settings: Namespace) -> bool:
             note(line)
     print(output)
     return complete
-
-
-def video_frames(picture: Picture, with_maps: bool) -> list[np.ndarray]:
-    """What the videos get of one picture, (H, W, 3) uint8: itself, and RD of its sources."""
-    frames = [picture.fused.permute(1, 2, 0).cpu().numpy()]
-    if with_maps and picture.rd is not None:
-        frames += [viridis()[levels] for levels in to_levels(picture.rd).cpu().numpy()]
-    return frames
 
 
 def _open(
@@ -134,17 +125,26 @@ def _fuse_images(
 def _fuse_video(
     fuser: Fuser, ttd: TTD | None, dataset: VideoDataset, target: Target, bar: ProgressBar
 ) -> bool:
-    """Frame by frame; the frames before one that cannot be fused are kept."""
-    paths, count = [target.fused, *target.maps.values()], 0
+    """Frame by frame; the frames before one that cannot be fused are kept.
+
+    RD is drawn in a second turn: its colours are those of the whole video.
+    """
+    count, low, high = 0, 1.0, 0.0
     try:
-        with ExitStack() as stack:
-            writers = [stack.enter_context(VideoWriter(path, dataset.rate)) for path in paths]
+        with VideoWriter(target.fused, dataset.rate) as writer:
             for index in range(len(dataset)):
-                frames = video_frames(fuser(dataset[index], ttd), with_maps=bool(target.maps))
-                for writer, frame in zip(writers, frames, strict=True):
-                    writer.write(frame)
+                picture = fuser(dataset[index], ttd)
+                writer.write(picture.fused.permute(1, 2, 0).cpu().numpy())
+                if picture.rd is not None:
+                    low, high = (
+                        min(low, picture.rd.min().item()),
+                        max(high, picture.rd.max().item()),
+                    )
                 count += 1
                 bar.advance()
+        if target.maps:
+            scale = RDScale.between(len(dataset.source_names[0]), low, high)
+            _draw_video(fuser, ttd, dataset, target, scale)
     except OSError as reason:
         raise InputError(f"cannot write {target.fused} ({reason.strerror})") from None
     except InputError as fault:
@@ -153,6 +153,25 @@ def _fuse_video(
         bar.say(f"{fault}; {target.fused} holds the {count} frames before")
         return False
     return True
+
+
+def _draw_video(
+    fuser: Fuser, ttd: TTD | None, dataset: VideoDataset, target: Target, scale: RDScale
+) -> None:
+    """The maps of RD in the colours of a scale, and its legend."""
+    assert target.legend is not None
+    write_rd_legend(target.legend, scale)
+    with ExitStack() as stack, ProgressBar("Drawing RD", len(dataset), "frames") as bar:
+        writers = {
+            name: stack.enter_context(VideoWriter(path, dataset.rate))
+            for name, path in target.maps.items()
+        }
+        for index in range(len(dataset)):
+            picture = fuser(dataset[index], ttd)
+            assert picture.rd is not None
+            for name, rd in zip(picture.source_names, picture.rd, strict=True):
+                writers[name].write(scale.colours(rd))
+            bar.advance()
 
 
 if __name__ == "__main__":

@@ -176,7 +176,8 @@ def mef_ssim(fused: Tensor, sources: Tensor) -> Tensor:
         variances.append(means(one * one) - own[-1] ** 2)
         both = means(fused * one) - mean * own[-1]
         likeness.append((2 * both + C2) / (variance + variances[-1] + C2))
-    structure = torch.where(variances[0] >= variances[1], *likeness)
+    first, second = likeness
+    structure = torch.where(variances[0] >= variances[1], first, second)
     weights = [exposure(one) * exposure(one.mean((2, 3), keepdim=True)) for one in own]
     wanted = (weights[0] * own[0] + weights[1] * own[1]) / (weights[0] + weights[1])
     luminance = (2 * mean * wanted + C1) / (mean**2 + wanted**2 + C1)

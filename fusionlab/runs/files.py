@@ -8,17 +8,15 @@ import math
 import os
 import shutil
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from kornia.color import ColorMap
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from fusionlab.data.colour import to_levels
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.writing import replace_file
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -35,11 +33,16 @@ def write_picture(path: Path, levels: Tensor) -> None:
     _write(path, Image.fromarray(levels.permute(1, 2, 0).squeeze(2).contiguous().numpy()))
 
 
-def write_rd_map(path: Path, rd: Tensor) -> None:
-    """Write RD (H, W) in colours that run from 0 to 1 (viridis)."""
-    picture = Image.fromarray(to_levels(rd).cpu().numpy())
-    picture.putpalette(viridis().tobytes())  # a third of the size in three channels
-    _write(path, picture)
+def write_rd_map(path: Path, rd: Tensor, scale: RDScale) -> None:
+    """Write RD (H, W) in the colours of a scale as a PNG, which names it in its text ``RD``."""
+    text = PngInfo()
+    text.add_text("RD", str(scale).replace("±", "+-"))  # Latin-1 alone is portable
+    _write(path, scale.picture(rd), pnginfo=text)
+
+
+def write_rd_legend(path: Path, scale: RDScale) -> None:
+    """Write the colours of a scale with its numbers."""
+    _write(path, scale.legend_picture())
 
 
 def write_rd_arrays(path: Path, rd: Tensor, losses: Tensor, source_names: Sequence[str]) -> None:
@@ -95,19 +98,13 @@ def link(source: Path, target: Path) -> bool:
     return True
 
 
-def _write(path: Path, picture: Image.Image) -> None:
+def _write(path: Path, picture: Image.Image, **options: Any) -> None:
     name = FORMATS[path.suffix.casefold()]
-    options = {"quality": 95, "subsampling": 0} if name == "JPEG" else {}
+    if name == "JPEG":
+        options = {"quality": 95, "subsampling": 0}
     buffer = io.BytesIO()
     picture.save(buffer, format=name, **options)
     write_atomic(path, buffer.getvalue(), durable=False)  # thousands, each made again if lost
-
-
-@cache
-def viridis() -> np.ndarray:
-    """The colours of maps from 0 to 1, (256, 3) uint8."""
-    colours = ColorMap("viridis", num_colors=256, dtype=torch.float64).colors
-    return to_levels(colours).T.contiguous().numpy()
 
 
 def write_json(path: Path, content: Any) -> None:

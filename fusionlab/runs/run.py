@@ -13,6 +13,7 @@ from typing import Any
 
 from fusionlab.errors import InputError
 from fusionlab.runs.folder import file_stem
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.runs.rows import join_files
 from fusionlab.runs.tasks import (
     FOUND,
@@ -126,6 +127,14 @@ class Sample:
         """RD of a source in colours, under a method."""
         stays_inside("source", source)
         return self._folder / "rd" / file_stem(method) / f"{self.id}-{source}.png"
+
+    def rd_legend(self, method: str, source: str) -> str:
+        """The scale of that map, which is the same for all sources: ``0.500 ± 0.046``."""
+        lines = self.rd.get(method, {})
+        if source not in lines:
+            return ""
+        ends = lines[source]["low"], lines[source]["high"]
+        return RDScale.of_numbers(lines).legend(*ends)
 
     def rd_arrays(self, method: str) -> Path:
         """The raw ``rd`` and ``losses``, (M, H, W), and ``source_names``."""

@@ -31,7 +31,8 @@ def image_table(run: Run, result: dict[str, Any], samples: Sequence[Sample]) -> 
     rows = []
     for sample in samples:
         pictures = {
-            name: _picture(run.folder / path) for name, path in _paths(run, methods, sample)
+            name: _picture(run.folder / path, legend)
+            for name, path, legend in _paths(run, methods, sample)
         }
         named = {"id": sample.id, "condition": sample.condition if result["draws"] > 1 else None}
         rows.append({**named, **pictures, **_values(run, methods, sample)})
@@ -42,14 +43,16 @@ def image_table(run: Run, result: dict[str, Any], samples: Sequence[Sample]) -> 
     return table
 
 
-def _paths(run: Run, methods: Sequence[Method], sample: Sample) -> list[tuple[str, Path]]:
-    """Where a picture would be, by column."""
-    paths = [(name, sample.source(name)) for name in run.source_names]
+def _paths(run: Run, methods: Sequence[Method], sample: Sample) -> list[tuple[str, Path, str]]:
+    """By column where a picture would be, and the legend of an RD map."""
+    paths = [(name, sample.source(name), "") for name in run.source_names]
     for method in methods:
-        paths.append((method.name, sample.picture(method.name)))
+        paths.append((method.name, sample.picture(method.name), ""))
         if method.kind == "ttd":
-            maps = ((name, sample.rd_map(method.name, name)) for name in run.source_names)
-            paths += [(f"RD {name} {method.name}", path) for name, path in maps]
+            for name in run.source_names:
+                legend = sample.rd_legend(method.name, name)
+                column = f"RD {name} {method.name}"
+                paths.append((column, sample.rd_map(method.name, name), legend))
     return paths
 
 
@@ -69,8 +72,8 @@ def _difference(old: float | None, new: float | None) -> float | None:
     return None if old is None or new is None else new - old
 
 
-def _picture(path: Path) -> Any:
+def _picture(path: Path, legend: str) -> Any:
     """The file as W&B shows it; None where it was not written."""
     import wandb
 
-    return wandb.Image(str(path)) if path.exists() else None
+    return wandb.Image(str(path), caption=legend or None) if path.exists() else None

@@ -13,7 +13,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from torch import Tensor
 
 from fusionlab.data.colour import to_levels
-from fusionlab.runs.files import viridis, write_atomic
+from fusionlab.runs.files import write_atomic
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.runs.run import Run, Sample
 
 HEIGHT = 240  # of the tiles; W&B shows panels no larger
@@ -73,7 +74,10 @@ def sample_tiles(run: Run, sample: Sample) -> list[Tile]:
         tiles.append((method.name, pictures[method.name]))
         if method.base in pictures:
             tiles.append(difference_tile(pictures[method.base], pictures[method.name]))
-        maps = ((f"RD {name}", sample.rd_map(method.name, name)) for name in run.source_names)
+        maps = (
+            (f"RD {name}, {sample.rd_legend(method.name, name)}", sample.rd_map(method.name, name))
+            for name in run.source_names
+        )
         tiles += _tiles(run, maps)
     return tiles
 
@@ -94,11 +98,14 @@ def image_tile(image: Tensor) -> Image.Image:
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 
 
-def rd_tile(rd: Tensor) -> Image.Image:
-    """RD (H, W) in colours that run from 0 to 1."""
-    picture = Image.fromarray(to_levels(rd.detach().float()).cpu().numpy())
-    picture.putpalette(viridis().tobytes())
-    return picture
+def rd_tiles(names: Sequence[str], rd: Tensor) -> list[Tile]:
+    """RD (M, H, W) of the named sources in the colours of one scale."""
+    scale = RDScale.of(len(rd), rd)
+    legends = [scale.legend(one.min().item(), one.max().item()) for one in rd]
+    return [
+        (f"RD {name}, {legend}", scale.picture(one))
+        for name, legend, one in zip(names, legends, rd, strict=True)
+    ]
 
 
 def difference_tile(one: Image.Image, other: Image.Image) -> Tile:
@@ -122,9 +129,8 @@ def _font() -> ImageFont.FreeTypeFont:
 
 
 def _draw_bar(panel: Image.Image, draw: ImageDraw.ImageDraw, left: int) -> None:
-    ramp = Image.linear_gradient("L").transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    ramp.putpalette(viridis().tobytes())
-    panel.paste(ramp.convert("RGB").resize((BAR, HEIGHT)), (left, LABEL))
+    """The numbers of its ends stand above each map: they differ between methods."""
+    panel.paste(RDScale(0.5, 0.5).bar(BAR, HEIGHT), (left, LABEL))
     font = _font()
-    for value, top in (("1", LABEL), ("0.5", LABEL + HEIGHT // 2 - 7), ("0", LABEL + HEIGHT - 15)):
-        draw.text((left + BAR + 3, top), value, INK, font)
+    for text, top in (("+", LABEL), ("1/M", LABEL + HEIGHT // 2 - 7), ("−", LABEL + HEIGHT - 15)):
+        draw.text((left + BAR + 3, top), text, INK, font)

@@ -12,7 +12,7 @@ from fusionlab.data.batches import collate
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.tracking.identity import short
 from fusionlab.tracking.logger import STEP, Tracker
-from fusionlab.tracking.panels import Tile, image_tile, rd_tile, write_panel
+from fusionlab.tracking.panels import Tile, image_tile, rd_tiles, write_panel
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scores import Scores
 
@@ -59,9 +59,7 @@ class SampleWriter(Callback):
         tiles += [(name, one.image) for name, one in zip(scores.values, found, strict=True)]
         for picture in found[1:]:
             assert picture.rd is not None
-            tiles += [
-                (f"RD {name}", rd_tile(rd)) for name, rd in zip(names, picture.rd, strict=True)
-            ]
+            tiles += rd_tiles(names, picture.rd)
         if scores.ttd:
             pairs = zip(names, encoded.components[0], strict=True)
             tiles += [(f"{name} alone", image_tile(component)) for name, component in pairs]

@@ -235,7 +235,7 @@ def write_lossless(case: Case, source: str, folder: Path) -> str:
 @main_road
 def test_the_panel_of_figures(case, setting, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(figures, "panel", lambda sample: drawn.append(sample) or Figure())
+    monkeypatch.setattr(figures, "panel", lambda sample, *_: drawn.append(sample) or Figure())
     monkeypatch.setattr(figures, "save", lambda figure, stem: [])
     argv = ["--data.root", str(case.root), "--id", IDS[-1], "-o", str(tmp_path / "panel")]
     main(["figures", "panel", *argv, *case.options, *options_of(setting)])

@@ -19,15 +19,16 @@ from fusionlab.figures.drawing import (
     save,
     shorten,
 )
-from fusionlab.figures.panels import masking, panel, side_by_side
+from fusionlab.figures.panels import common_scales, masking, panel, side_by_side
 from fusionlab.figures.probes import Box, Curve, Masked
 from fusionlab.figures.samples import FusedSample
 from fusionlab.fusing import Fuser, Picture
+from fusionlab.runs.rd_colours import RDScale
 
 SIZE = (16, 24)
 
 
-def maps(figure, colours="viridis"):
+def maps(figure, colours="RD"):
     """The maps of a figure in these colours: what they hold."""
     images = [image for axes in figure.axes for image in axes.images]
     return [image for image in images if image.get_cmap().name == colours and image.origin]
@@ -57,18 +58,60 @@ def figures(sample):
         "panel": panel(sample),
         "side by side": side_by_side([sample, sample]),
         "masking": masking(vi, masked, "vi"),
-        "severity": severity([vi, vi], list(sample.rd), curve, "vi", "noise", 0.5),
+        "severity": severity([vi, vi], list(sample.rd), curve, "vi", "noise", 2),
         "timeline": timeline(np.full((9, 2), 0.5), ("vi", "ir"), [(0, sample), (8, sample)]),
     }
 
 
-def test_rd_is_drawn_from_0_to_1_with_a_colour_bar(figures):
+def labels(figure):
+    return [[tick.get_text() for tick in bar.get_yticklabels()] for bar in bars(figure)]
+
+
+def test_rd_is_drawn_as_far_from_one_half_as_it_goes_with_a_colour_bar(figures, sample):
+    reach = (sample.rd - 0.5).abs().max().item()
+    scale = RDScale(0.5, reach)
     for name, figure in figures.items():
         drawn = rd_maps(figure)
         assert drawn, name
-        assert {one.get_clim() for one in drawn} == {(0.0, 1.0)}, name
-        labels = [[tick.get_text() for tick in bar.get_yticklabels()] for bar in bars(figure)]
-        assert ["0", "0.5", "1"] in labels, name
+        for one in drawn:
+            assert one.get_clim() == pytest.approx((0.5 - reach, 0.5 + reach)), name
+            values = np.array([0.5 - reach, 0.5, 0.5 + reach / 4])
+            np.testing.assert_allclose(one.norm(values), [0, 0.5, 0.75], atol=1e-6)
+        assert [text for _, text in scale.ticks()] in labels(figure), name
+
+
+def test_the_switch_draws_rd_from_0_to_1(sample):
+    vi = sample.sources[1]
+    curve = Curve((0, 1), np.array([[0.5, 0.4]]))
+    for figure in (
+        panel(sample, fixed_scale=True),
+        side_by_side([sample], fixed_scale=True),
+        masking(vi, Masked(Box(2, 3, 8, 9), vi, *sample.rd), "vi", fixed_scale=True),
+        severity([vi, vi], list(sample.rd), curve, "vi", "noise", 2, fixed_scale=True),
+        timeline(np.full((1, 2), 0.5), ("vi", "ir"), [(0, sample)], fixed_scale=True),
+    ):
+        assert {one.get_clim() for one in rd_maps(figure)} == {(0.0, 1.0)}
+        assert ["0", "0.375", "0.5", "0.625", "1"] in labels(figure)
+
+
+def test_a_figure_has_one_scale_and_names_deviations_where_m_differs(sample):
+    rd = torch.full((3, *SIZE), 1 / 3)
+    rd[0, 0, 0], rd[1, 0, 0] = 0.9, 0.1 / 3
+    images = [sample.sources[0]] * 3
+    ttd = replace(sample.ttd, rd=rd, losses=rd, source_names=tuple("abc"))
+    three = replace(sample, sources=images, components=images, ttd=ttd)
+    scales = common_scales([sample, three])
+    assert [one.centre for one in scales] == [1 / 2, 1 / 3]
+    assert scales[0].reach == scales[1].reach == pytest.approx(0.9 - 1 / 3)
+    (shown,) = labels(side_by_side([sample, three]))
+    assert shown[2] == "1/M"
+    assert shown[4] == "1/M +0.567"
+
+
+def test_uniform_rd_is_called_so(sample):
+    flat = replace(sample, ttd=replace(sample.ttd, rd=torch.full((2, *SIZE), 0.5)))
+    assert texts(panel(flat)).count("uniform") == 2
+    assert "uniform" not in texts(panel(sample))
 
 
 def test_figures_fit_a_page(figures):
@@ -155,6 +198,19 @@ def test_the_masked_figure_says_the_means(sample):
     assert "mean RD in the box: 0.5000 → 0.3750 (−0.1250)" in texts(figure)
     (outline,) = figure.axes[0].patches
     assert outline.get_bbox().bounds == (1.5, 2.5, 6, 6)  # edges of pixels 2 and 3
+    assert not any("claim" in text for text in texts(figure))
+
+
+def test_what_is_against_the_paper_is_said(sample):
+    flat, vi = torch.full(SIZE, 0.5), sample.sources[1]
+    figure = masking(vi, Masked(Box(2, 3, 8, 9), vi, flat, flat + 0.125), "ir")
+    claim = "RD of a masked region falls (Figure 6)"
+    said = f"contradicts the paper's claim that {claim}: here it rises"
+    assert said in texts(figure)
+    rising = Curve((0, 1), np.array([[0.4, 0.5], [0.45, 0.4]]))
+    figure = severity([vi, vi], list(sample.rd), rising, "vi", "noise", 2)
+    assert any(text.endswith("gets worse (Figure 7): here it rises") for text in texts(figure))
+    assert figure.get_size_inches()[1] <= PAGE_HEIGHT
 
 
 def test_curves_show_the_values(figures):
@@ -213,9 +269,10 @@ def test_long_titles_are_cut():
 
 
 def test_a_bar_is_pointed_where_values_lie_beyond(sample):
-    above = replace(sample, ttd=replace(sample.ttd, rd=sample.rd + 1))
+    losses = sample.losses.clone()
+    losses[0, 0, 0] = 9
     buffer = io.BytesIO()
-    figure = panel(above)
+    figure = panel(replace(sample, ttd=replace(sample.ttd, losses=losses)))
     figure.savefig(buffer, format="png")
     extends = [bar._colorbar.extend for bar in bars(figure)]
-    assert extends[1] == "max"
+    assert extends[0] == "max"

@@ -75,7 +75,10 @@ def test_panel_of_files_is_that_of_the_folder(draw, pairs):
 
 
 def test_rd_of_several_samples(draw, pairs):
-    rows, _ = draw("rd", "--data.root", str(pairs), "--ids", "10", "1")
+    rows, about = draw("rd", "--data.root", str(pairs), "--ids", "10", "1")
+    ends = [abs(float(row[key]) - 0.5) for row in rows for key in ("least RD", "largest RD")]
+    colours = about["rd_colours"]
+    assert colours == {"neutral_at": [0.5], "full_at_a_deviation_of": pytest.approx(max(ends))}
     assert [row["id"] for row in rows] == ["10", "10", "1", "1"]
     assert all(0 <= float(row["least RD"]) <= float(row["largest RD"]) <= 1 for row in rows)
 
@@ -95,6 +98,9 @@ def test_masking_changes_the_rd(draw, pairs):
     assert about["options"]["id"] == "1"
     assert about["options"]["value"] == 0
     assert row["RD before"] != row["RD after"]
+    rises = float(row["RD after"]) > float(row["RD before"])
+    text = "RD of a masked region falls (Figure 6)"
+    assert about["claim"] == {"text": text, "contradicted": rises}
     assert [row[edge] for edge in ("left", "top", "right", "bottom")] == ["9", "6", "15", "10"]
 
 

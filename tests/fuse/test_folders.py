@@ -23,7 +23,7 @@ def test_every_pair_is_fused_as_by_itself(folders, run, tmp_path):
     assert "vif: vi, ir; ifcnn+TTD, luma" in err
     assert "3/3" in err
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["10.png", "2.png", "dusk.png"]
-    assert len(list((tmp_path / "rd").iterdir())) == 3 * 3
+    assert len(list((tmp_path / "rd").iterdir())) == 3 * 4  # two maps, legend, arrays
     run("--ttd", vi / "Dusk.png", ir / "dusk.bmp", "-o", tmp_path / "alone.png")
     alone = (tmp_path / "alone.png").read_bytes()
     assert (tmp_path / "out" / "dusk.png").read_bytes() == alone

@@ -251,6 +251,27 @@ def test_overlay_opacity(open_report, run):
     assert page.locator("#stage .laid-over").is_hidden()
 
 
+def test_rd_has_the_colours_of_its_sample_or_those_from_0_to_1(open_report, run):
+    page = open_report(run)
+    view(page, "a")
+    page.keyboard.press("o")
+    page.fill("#opacity", "100")
+    page.wait_for_function("document.querySelector('#stage .laid-over').complete")
+    assert close(colour(page, 0.35), YELLOW)
+    assert page.locator(".scale").inner_text().split() == ["0.125", "0.875"]
+    page.keyboard.press("Tab")
+    page.keyboard.press("f")
+    paler = tuple(round(247 + (0.375 / 0.5) ** 0.5 * (level - 247)) for level in YELLOW)
+    assert close(colour(page, 0.35), paler)
+    assert page.locator(".scale").inner_text().split() == ["0", "1"]
+    assert page.locator("#strip figcaption").last.inner_text() == "RD of ir, 0 to 1"
+    page.keyboard.press("Escape")
+    assert page.locator("#whole-grid input").is_checked()  # one choice for the whole page
+    page.locator("#whole-grid input").uncheck()
+    view(page, "a")
+    assert close(colour(page, 0.35), YELLOW)
+
+
 def test_keys_walk_through_the_grid_in_its_order(open_report, run):
     page = open_report(run)
     sort(page, "largest gain")
@@ -347,7 +368,8 @@ def test_side_by_side_shows_all(open_report, run):
     page.keyboard.press("p")
     assert page.locator("#stage").is_hidden()
     both = "|IFCNN+TTD − IFCNN| × 10"
-    names = ["vi", "ir", "IFCNN", "IFCNN+TTD", both, "RD of vi", "RD of ir"]
+    maps = ["RD of vi, 0.50 ± 0.38", "RD of ir, 0.50 ± 0.38"]  # of 0.125 to 0.875
+    names = ["vi", "ir", "IFCNN", "IFCNN+TTD", both, *maps]
     assert page.locator("#strip figcaption").all_inner_texts() == names
     assert all(box.bounding_box()["height"] > 150 for box in page.locator("#strip .view").all())
 

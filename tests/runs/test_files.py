@@ -8,7 +8,6 @@ from PIL import Image
 from fusionlab.runs.files import (
     link,
     plain,
-    viridis,
     write_arrays,
     write_atomic,
     write_json,
@@ -16,6 +15,7 @@ from fusionlab.runs.files import (
     write_rd_arrays,
     write_rd_map,
 )
+from fusionlab.runs.rd_colours import RDScale
 
 
 def test_equal_channels_are_written_as_grey(tmp_path):
@@ -48,17 +48,13 @@ def test_the_ending_says_which_format(name, format_, tmp_path):
         assert np.array_equal(np.asarray(written), levels.permute(1, 2, 0).numpy())
 
 
-def test_rd_maps_are_viridis_on_a_fixed_scale(tmp_path):
-    published = {0: (68, 1, 84), 64: (59, 82, 139), 128: (33, 145, 140), 255: (253, 231, 37)}
-    rd = torch.linspace(0, 1, 256).view(1, 256)
-    write_rd_map(tmp_path / "map.png", rd)
-    written = np.asarray(Image.open(tmp_path / "map.png").convert("RGB"))[0].astype(int)
-    for level, colour in published.items():
-        assert np.abs(written[level] - colour).max() <= 5  # kornia interpolates
-    assert np.array_equal(written, viridis())
-    write_rd_map(tmp_path / "half.png", torch.full((2, 2), 0.5))  # not stretched to its range
-    half = np.asarray(Image.open(tmp_path / "half.png").convert("RGB"))
-    assert half[0, 0].tolist() == written[128].tolist()
+def test_an_rd_map_has_the_colours_of_its_scale_and_says_which(tmp_path):
+    rd = torch.rand(9, 7) / 2
+    scale = RDScale.of(3, [rd])
+    write_rd_map(tmp_path / "map.png", rd, scale)
+    with Image.open(tmp_path / "map.png") as written:
+        assert np.array_equal(np.asarray(written.convert("RGB")), scale.colours(rd))
+        assert written.text["RD"] == f"0.33 +- {scale.reach:.2f}"
 
 
 def test_arrays_come_back_as_they_were(tmp_path):

@@ -12,6 +12,7 @@ import torch
 
 import evaluate
 from fusionlab.runs.files import write_picture, write_rd_arrays, write_rd_map
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.runs.run import ALONE, RD_COLUMNS, Run
 
 DATA = [
@@ -149,8 +150,9 @@ def _write_images(run: Run) -> None:
                 losses = torch.rand(len(names), 6, 8)
                 rd = torch.softmax(-losses, dim=0)
                 write_rd_arrays(run.folder / sample.rd_arrays(method.name), rd, losses, names)
+                scale = RDScale.of(len(rd), rd)
                 for name, own in zip(names, rd, strict=True):
-                    write_rd_map(run.folder / sample.rd_map(method.name, name), own)
+                    write_rd_map(run.folder / sample.rd_map(method.name, name), own, scale)
 
 
 def _random_picture() -> torch.Tensor:

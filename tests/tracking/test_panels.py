@@ -13,7 +13,7 @@ from fusionlab.tracking.panels import (
     PER_ROW,
     difference_tile,
     image_tile,
-    rd_tile,
+    rd_tiles,
     sample_tiles,
     write_panel,
 )
@@ -52,12 +52,21 @@ def test_many_tiles_stand_in_rows(tmp_path):
 
 
 def test_the_bar_has_the_colours_of_the_maps(tmp_path):
-    write_panel(tmp_path / "p.png", [("RD", rd_tile(torch.ones(2, 2)))], with_bar=True)
+    rd = torch.tensor([0.6, 0.4])[:, None, None].expand(2, 2, 2)
+    tiles = rd_tiles(["vi", "ir"], rd)
+    assert [name for name, _ in tiles] == ["RD vi, 0.50 ± 0.10", "RD ir, 0.50 ± 0.10"]
+    write_panel(tmp_path / "p.png", tiles, with_bar=True)
     picture = Image.open(tmp_path / "p.png")
-    left = 2 * GAP + HEIGHT + 2
-    assert picture.getpixel((left, LABEL)) == (253, 231, 37)  # viridis(1)
-    assert picture.getpixel((left, LABEL + HEIGHT - 1)) == (68, 1, 84)  # viridis(0)
-    assert picture.getpixel((GAP + 5, LABEL + 5)) == (253, 231, 37)
+    left = 3 * GAP + 2 * HEIGHT + 2
+    red, blue = (178, 24, 43), (33, 102, 172)
+    assert picture.getpixel((left, LABEL)) == picture.getpixel((GAP + 5, LABEL + 5)) == red
+    bottom = (left, LABEL + HEIGHT - 1)
+    assert picture.getpixel(bottom) == picture.getpixel((2 * GAP + HEIGHT + 5, LABEL + 5)) == blue
+
+
+def test_uniform_rd_is_called_so():
+    tiles = rd_tiles(["a", "b", "c"], torch.full((3, 4, 4), 1 / 3))
+    assert [name for name, _ in tiles] == ["RD a, uniform", "RD b, uniform", "RD c, uniform"]
 
 
 def test_an_image_is_clamped_and_grey_becomes_three_channels():
@@ -81,10 +90,11 @@ def test_the_difference_is_that_of_a_network_with_ttd_from_the_same_network(tmp_
     run = Run.open(write_run(tmp_path / "run"))
     sample = run.samples[0]
     tiles = sample_tiles(run, sample)
+    maps = [f"RD {name}, 0.33 ± 0.57" for name in ("near", "far", "middle")]  # of 0.1 to 0.9
     assert [name for name, _ in tiles] == [
         *("near", "far", "middle"),
-        *("IFCNN", "IFCNN+TTD", "|difference| ×4", "RD near", "RD far", "RD middle"),
-        *("DenseFuse", "DenseFuse+TTD", "|difference| ×4", "RD near", "RD far", "RD middle"),
+        *("IFCNN", "IFCNN+TTD", "|difference| ×4", *maps),
+        *("DenseFuse", "DenseFuse+TTD", "|difference| ×4", *maps),
     ]
     found = [np.asarray(tile) for name, tile in tiles if name.startswith("|difference|")]
     for network, tile in zip(("IFCNN", "DenseFuse"), found, strict=True):
@@ -110,6 +120,7 @@ def test_without_the_static_picture_there_is_no_difference(tmp_path):
     (run.folder / "vif" / "IFCNN" / "1.png").unlink()
     names = [name for name, _ in sample_tiles(run, run.samples[-1])]
     assert names[2:] == [
-        *("IFCNN+TTD", "RD vi", "RD ir"),
-        *("DenseFuse", "DenseFuse+TTD", "|difference| ×4", "RD vi", "RD ir"),
+        *("IFCNN+TTD", "RD vi, 0.50 ± 0.40", "RD ir, 0.50 ± 0.40"),
+        *("DenseFuse", "DenseFuse+TTD", "|difference| ×4"),
+        *("RD vi, 0.50 ± 0.40", "RD ir, 0.50 ± 0.40"),
     ]

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from fusionlab.data.batches import collate
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
+from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD
 from fusionlab.training import samples
 from fusionlab.training.module import FusionModule
@@ -62,10 +63,12 @@ def test_a_panel_has_the_pictures_of_a_fuser(tmp_path, monkeypatch):
     loader = DataLoader(data, collate_fn=collate)
     trainer.validate(FusionModule(network, ttd="structure"), loader, verbose=False)
     (tiles,) = panels
-    names = ["vi", "ir", "IFCNN", "IFCNN+TTD", "RD vi", "RD ir", "vi alone", "ir alone"]
-    assert [name for name, _ in tiles] == names
     fuser = Fuser(network, "vif")
     ttd = fuser.calibrate(data, TTD("structure"))
+    scale = RDScale.of(2, fuser(data[0], ttd).rd)
+    maps = [f"RD {name}, {scale}" for name in ("vi", "ir")]
+    names = ["vi", "ir", "IFCNN", "IFCNN+TTD", *maps, "vi alone", "ir alone"]
+    assert [name for name, _ in tiles] == names
     for (_, tile), settings in zip(tiles[2:4], (None, ttd), strict=True):
         assert np.array_equal(np.array(tile), np.array(fuser(data[0], settings).image))
     assert isinstance(tiles[-1][1], Image.Image)

@@ -9,7 +9,8 @@ from typing import Any
 from fusionlab.report.html.facts import facts
 from fusionlab.report.html.gallery import Item, Pictures
 from fusionlab.report.table import TRUTH, is_ranked, mark
-from fusionlab.runs.run import RD_COLUMNS, THEOREM_OF_SOURCE, Run
+from fusionlab.runs.rd_colours import RDScale
+from fusionlab.runs.run import RD_COLUMNS, THEOREM_OF_SOURCE, Run, Sample
 from fusionlab.runs.summary import values_of
 
 DIFFERENCE = ("mean", "low", "high", "improved", "images")
@@ -116,8 +117,9 @@ class _Page:
                 ],
                 "fused": [[self.places[name], at] for name, at in pictures.methods.items()],
                 "maps": [
-                    [self.places[name], *rest, at] for (name, *rest), at in pictures.maps.items()
+                    [self.places[name], source, at] for (name, source), at in pictures.maps.items()
                 ],
+                "scales": [_scale(item.draws[0], *one) for one in pictures.maps],
                 **self._numbers(item),
             }
             for item, own, pictures in zip(shown, values, found, strict=True)
@@ -162,6 +164,16 @@ class _Page:
                 for name, own in sample.theorem.items()
             ],
         }
+
+
+def _scale(sample: Sample, method: str, source: str) -> list[Any] | None:
+    """Of an RD map its legend, both ends, and the contrast that it has on the scale from 0 to 1."""
+    lines = sample.rd.get(method, {})
+    if source not in lines:
+        return None
+    scale = RDScale.of_numbers(lines)
+    (_, low), *_, (_, high) = scale.ticks()
+    return [sample.rd_legend(method, source), low, high, scale.contrast]
 
 
 def _of_sources(

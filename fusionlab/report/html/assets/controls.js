@@ -1,6 +1,8 @@
 "use strict";
 // Keys, buttons and the divider of the viewer.
 
+let changeColours = () => {};
+
 function viewerKey(event) {
   if (!$("viewer").open || $("help").open) return;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -13,6 +15,7 @@ function viewerKey(event) {
     z: resetZoom,
     p: toggleSide,
     "?": () => $("help").showModal(),
+    f: changeColours,
     o: () => {
       $("overlay-on").checked = !$("overlay-on").checked;
       showOverlay();
@@ -37,6 +40,8 @@ function dividerKey(event) {
 }
 
 function prepareViewer() {
+  changeColours = prepareColours(recolour);
+  $("whole-grid").hidden = !samples.some(({ maps }) => maps.length);
   const stage = $("stage");
   const divider = $("divider");
   const dragged = (x) => divide((100 * x) / stage.clientWidth);

@@ -52,6 +52,7 @@ function fillCards() {
     const shown = all.find((one) => one.key === key);
     image.hidden = !shown;
     if (shown && image.getAttribute("src") !== shown.src) image.src = shown.src;
+    colour(image, shown);
     image.alt = shown ? `${sampleLabel(sample)}, ${shown.label}` : "";
     button.classList.toggle("empty", !shown);
     values.replaceChildren(...cardValues(sample, k));

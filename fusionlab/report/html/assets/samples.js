@@ -44,13 +44,15 @@ function pictures(sample) {
       src,
       method,
     })),
-    ...sample.maps.map(([method, source, src]) => ({
+    ...sample.maps.map(([method, source, src], k) => ({
       key: JSON.stringify(["rd", methods[method].name, source]),
       label: `RD of ${source}${under(method)}`,
+      parts: [`RD of ${source}`, under(method)],
       overlay: source + under(method),
       src,
       method,
       map: true,
+      scale: sample.scales[k],
     })),
     ...sample.labels.map(([method, src]) => ({
       key: JSON.stringify(["labels", method === null ? null : methods[method].name]),

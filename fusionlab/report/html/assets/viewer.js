@@ -79,10 +79,11 @@ function showSides() {
   ["left", "right"].forEach((id, k) => {
     const shown = all.find((one) => one.key === sides[k]);
     $(id).value = sides[k];
-    $(`name-${id}`).textContent = shown?.label ?? "";
+    $(`name-${id}`).textContent = shown ? caption(shown) : "";
     const image = $(`image-${id}`);
     image.alt = shown ? `${current.id}, ${shown.label}` : "";
     if (shown && image.getAttribute("src") !== shown.src) image.src = shown.src;
+    colour(image, shown);
   });
   const same = (pair) => pair.every((key, k) => key === sides[k]);
   markPressed($("pairs"), pairsOf(current).findIndex(same));
@@ -94,7 +95,7 @@ function showSides() {
 }
 
 function showStrip(sample, all) {
-  const panels = all.map((one) => panel(one.label, one.key, [image(one)], !one.map));
+  const panels = all.map((one) => panel(caption(one), one.key, [image(one)], !one.map));
   const first = all.findIndex(({ map }) => map);
   const tile = panel("", "", [make("div", { className: "difference" })], false);
   panels.splice(first < 0 ? panels.length : first, 0, tile);
@@ -114,8 +115,12 @@ function showDifference(all) {
   arrange();
 }
 
-const image = ({ src, label }) =>
-  make("img", { src, alt: `${current.id}, ${label}`, draggable: false });
+function image(shown) {
+  const { src, label } = shown;
+  const made = make("img", { src, alt: `${current.id}, ${label}`, draggable: false });
+  colour(made, shown);
+  return made;
+}
 
 function panel(label, key, content, overlaid) {
   const over = overlaid
@@ -139,12 +144,26 @@ function panel(label, key, content, overlaid) {
 function showOverlay() {
   const on = $("overlay-on").checked;
   const map = pictures(current).find(({ key }) => key === $("overlay-source").value);
+  const [, low, high] = (!isWhole && map?.scale) || ["", "0", "1"];
+  $("scale-low").textContent = low;
+  $("scale-high").textContent = high;
   for (const over of $("viewer").querySelectorAll(".laid-over")) {
     over.hidden = !on || !map;
     over.style.opacity = $("opacity").value / 100;
     if (on && map && over.getAttribute("src") !== map.src) over.src = map.src;
+    colour(over, map);
     over.alt = on && map ? map.label : "";
   }
+}
+
+/** Show all maps in the colours that are chosen. */
+function recolour() {
+  fillCards();
+  if (!current) return;
+  showStrip(current, pictures(current));
+  showSides();
+  showOverlay();
+  placeAll();
 }
 
 /** Move the divider to a share of the stage's width, in per cent. */
