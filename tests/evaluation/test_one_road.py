@@ -39,11 +39,16 @@ QUICK = {("ifcnn", "vif"), ("laplacian", "vif")}
 IDS = ("1", "2", "3", "4", "5")  # one more than TTD is calibrated on
 
 
+def settings_of(network: FusionNetwork | type[FusionNetwork]) -> list[str]:
+    """The static network alone, where TTD can do nothing."""
+    return ["static"] if network.no_ttd else list(SETTINGS)
+
+
 def crossed(quick: str | None) -> pytest.MarkDecorator:
     """Every network with every setting; of those but IFCNN (and one of CDDFuse) all are slow."""
     cases = []
     for case in NETWORKS_ON_TASKS:
-        for setting in SETTINGS:
+        for setting in settings_of(NETWORKS[case[0]]):
             is_quick = case in QUICK or (case[0] == "cddfuse" and setting == quick)
             marks = [] if is_quick else [pytest.mark.slow]
             cases.append(pytest.param(case, setting, marks=marks, id="-".join([*case, setting])))
@@ -108,7 +113,7 @@ class Case:
 
     def method(self, setting: str) -> str:
         names = [one.name for one in self.run().methods if one.is_fused]
-        return dict(zip(SETTINGS, names, strict=True))[setting]
+        return dict(zip(settings_of(self.network), names, strict=True))[setting]
 
 
 def levels(path: Path) -> np.ndarray:
@@ -234,6 +239,8 @@ def write_lossless(case: Case, source: str, folder: Path) -> str:
 
 @main_road
 def test_the_panel_of_figures(case, setting, tmp_path, monkeypatch):
+    if case.network.no_ttd:
+        pytest.skip("a panel shows TTD, which this network has none of")
     drawn = []
     monkeypatch.setattr(figures, "panel", lambda sample, *_: drawn.append(sample) or Figure())
     monkeypatch.setattr(figures, "save", lambda figure, stem: [])
