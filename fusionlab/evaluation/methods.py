@@ -23,7 +23,7 @@ from fusionlab.settings.ttd import label, varied
 BASELINES = {
     "vif": ("laplacian",),
     "mif": ("laplacian",),
-    "mef": ("exposure_fusion", "weightnet"),
+    "mef": ("exposure_fusion",),
     "mff": ("guided_filter",),
 }
 RESERVED = ("sources", "rd", "labels")  # folders beside those of the methods
@@ -136,11 +136,11 @@ def open_networks(
 
 
 def baselines(tasks: Sequence[str], colour: str = "auto") -> list[NetworkMethods]:
-    """What a user of these tasks would try first, without TTD: classical, and bundled for them."""
+    """The classical methods that a user of these tasks would try first, without TTD."""
     names = dict.fromkeys(name for task in tasks for name in BASELINES[task])
     found = []
     for name in names:
-        network = create_network(name, BUNDLED)
+        network = create_network(name)
         its_tasks = tuple(task for task in tasks if name in BASELINES[task])
         found.append(NetworkMethods(title(network), network, colour=colour, tasks=its_tasks))
     return found

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 ENDS = ("#2166ac", "#f7f7f7", "#b2182b")  # of ColorBrewer's RdBu, which every eye tells apart
-STEPS = 15  # colours on each side of 1/M in a file: more make it twice as large
+STEPS = 11  # colours on each side of 1/M in a file: more make it twice as large
 ROUNDING = 1e-6  # what RD of 1/M may differ by in single precision
 HATCH = 16  # pixels from one line to the next in a map that is uniform
 GREY = (150, 150, 150)  # of these lines
