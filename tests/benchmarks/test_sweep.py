@@ -58,10 +58,3 @@ def test_no_image_is_refused(capsys):
     with pytest.raises(SystemExit):
         benchmarks.main([*TINY, "--images", "0"])
     assert "--images must be at least 1, got 0" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_a_sweep_of_forty_settings_costs_at_most_eight_evaluations():
-    """As ratio of neighbouring runs, which a busy machine slows alike."""
-    found = sweep.compare(sweep.RandomPairs(4, 240, 320), sweep.GRID)
-    assert found.ratio <= sweep.AT_MOST
