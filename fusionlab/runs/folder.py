@@ -51,6 +51,8 @@ def check_links(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = Path(place, name)
+            if "wandb" in path.relative_to(folder).parts:
+                continue  # W&B links its logs; we write nothing there
             if path.is_symlink() and not path.resolve().is_relative_to(root):
                 raise InputError(f"{path} is a link that leads out of the run folder; remove it")
 
