@@ -1,4 +1,5 @@
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,11 @@ def test_no_image_is_refused(capsys):
     with pytest.raises(SystemExit):
         benchmarks.main([*TINY, "--images", "0"])
     assert "--images must be at least 1, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_sweep_of_forty_settings_costs_at_most_eight_evaluations(monkeypatch):
+    """In CPU time, which other programs take least of."""
+    monkeypatch.setattr(time, "perf_counter", time.process_time)
+    found = sweep.compare(sweep.RandomPairs(4, 240, 320), sweep.GRID)
+    assert found.ratio <= sweep.AT_MOST
