@@ -62,6 +62,11 @@ def in_child(act, kill: tuple[Path, str, float] | None = None) -> tuple[int, str
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
 
 
+def succeed(act) -> None:
+    code, said = in_child(act)
+    assert code == 0, said
+
+
 @pytest.fixture
 def data(tmp_path):
     return write_pairs(tmp_path / "data", names=IDS, size=(16, 20))
@@ -98,7 +103,7 @@ def test_killed_evaluations_end_where_others_do(whole, data, tmp_path):
             continue
         began += 1
         folder = found[0].parent
-        assert in_child(lambda folder=folder: evaluate.main(["--resume", str(folder)]))[0] == 0
+        succeed(lambda folder=folder: evaluate.main(["--resume", str(folder)]))
         assert values(folder) == values(whole)
     assert began
 
@@ -121,7 +126,7 @@ def test_an_evaluation_without_room_ends_in_a_line_and_goes_on(size, whole, data
     for folder in output.glob("*"):
         assert not list(folder.rglob("*.partial"))
         if (folder / "config.yaml").exists():
-            assert in_child(lambda folder=folder: evaluate.main(["--resume", str(folder)]))[0] == 0
+            succeed(lambda folder=folder: evaluate.main(["--resume", str(folder)]))
             assert values(folder) == values(whole)
 
 
@@ -200,7 +205,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_killed_trainings_end_where_others_do(data, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", "/dev/shm")  # another file system than the run folder's
-    assert in_child(lambda: train.main(trained(data, tmp_path / "whole")))[0] == 0
+    succeed(lambda: train.main(trained(data, tmp_path / "whole")))
     (whole,) = (tmp_path / "whole").iterdir()
     went_on = 0
     for k in range(6):
@@ -213,7 +218,7 @@ def test_killed_trainings_end_where_others_do(data, tmp_path, monkeypatch):
             continue
         went_on += 1
         folder = found[0].parent
-        assert in_child(lambda folder=folder: train.main(["--resume", str(folder)]))[0] == 0
+        succeed(lambda folder=folder: train.main(["--resume", str(folder)]))
         one, other = weights(folder), weights(whole)
         assert all(torch.equal(one[key], other[key]) for key in one)
     assert went_on

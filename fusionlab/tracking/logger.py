@@ -49,7 +49,7 @@ class Tracker(WandbLogger):
         except failures() as reason:
             self.failed = True
             note(f"W&B: logging failed ({reason_line(reason)}); the run goes on without")
-            if isinstance(reason, ConnectionError):
+            if isinstance(reason, _service_died()):
                 _forget_service()
 
     @override
@@ -94,6 +94,12 @@ def _kept_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         del os.environ[DATA_FOLDER]
+
+
+def _service_died() -> tuple[type[Exception], ...]:
+    from wandb.sdk.mailbox import MailboxClosedError
+
+    return ConnectionError, MailboxClosedError
 
 
 def _forget_service() -> None:

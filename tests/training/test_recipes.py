@@ -44,7 +44,7 @@ SMALL = {  # what learns in seconds on a CPU
     "cddfuse_mif": PATCHES,
     "cddfuse_vif": PATCHES,
     "curvemef": PATCHES,
-    "deepfuse": {**PATCHES, "lr": 1e-2},
+    "deepfuse": {**PATCHES, "lr": 1e-3},
     "detect_llvip": {
         **{"crop_size": 64, "batch_size": 2, "lr": "1e-3", "options.backbone": "test_resnet"},
         **{"options.width": 64, "options.size": 64},
