@@ -2,11 +2,11 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import random
 import resource
 import shutil
-import signal
 import sys
 import time
 import traceback
@@ -25,45 +25,57 @@ pytestmark = pytest.mark.slow
 IDS = [f"{k:02}" for k in range(6)]
 
 
-def in_child(act, kill: tuple[Path, str, float] | None = None) -> tuple[int, str]:
-    """Run in a forked process; its exit code and stderr.
+# a fresh process to fork from: one that has trained cannot
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
+
+
+def in_child(act, *arguments, kill: tuple[Path, str, float] | None = None) -> tuple[int, str]:
+    """Run in a process of its own; its exit code and stderr.
 
     Args:
-        act: What it does.
+        act: A function of a module.
+        *arguments: Its arguments.
         kill: Where its run folder comes, a file of it, and the most seconds after which it is
             killed once the file is there.
     """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(writing, 2)
-            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
-            act()
-            code = 0
-        except SystemExit as end:
-            code = int(end.code or 0)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    os.close(writing)
+    reading, writing = PROCESSES.Pipe(duplex=False)  # a file would be as limited as the disk
+    child = PROCESSES.Process(target=_act, args=(writing, act, arguments))
+    child.start()
+    writing.close()
     if kill is not None:
         output, name, most = kill
         deadline = time.monotonic() + 120
         while not list(output.glob(f"*/{name}")) and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(random.Random(str(output)).uniform(0, most))
-        os.kill(child, signal.SIGKILL)
-    with os.fdopen(reading) as file:
+        child.kill()
+    with os.fdopen(os.dup(reading.fileno())) as file:
         said = file.read()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+    child.join()
+    assert child.exitcode is not None
+    return child.exitcode, said
 
 
-def succeed(act) -> None:
-    code, said = in_child(act)
+def _act(writing, act, arguments) -> None:
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(writing.fileno(), 2)
+        writing.close()
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+        act(*arguments)
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def succeed(act, *arguments) -> None:
+    code, said = in_child(act, *arguments)
     assert code == 0, said
 
 
@@ -95,30 +107,28 @@ def test_killed_evaluations_end_where_others_do(whole, data, tmp_path):
     began = 0
     for k in range(12):
         output = tmp_path / f"cut{k}"
-        in_child(
-            lambda output=output: evaluate.main(options(data, output)), (output, "config.yaml", 1.0)
-        )
+        in_child(evaluate.main, options(data, output), kill=(output, "config.yaml", 1.0))
         found = list(output.glob("*/config.yaml"))
         if not found:
             continue
         began += 1
         folder = found[0].parent
-        succeed(lambda folder=folder: evaluate.main(["--resume", str(folder)]))
+        succeed(evaluate.main, ["--resume", str(folder)])
         assert values(folder) == values(whole)
     assert began
+
+
+def evaluate_limited(size: int, arguments: list[str]) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    evaluate.main(arguments)
 
 
 @pytest.mark.parametrize("size", [100, 300, 600, 1000, 2000, 3000, 4000, 6000, 9000, 14000])
 def test_an_evaluation_without_room_ends_in_a_line_and_goes_on(size, whole, data, tmp_path):
     """A limit on the size of files fails as a full disk does, at another moment for each size."""
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     output = tmp_path / "full"
-
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        evaluate.main(options(data, output))
-
-    code, said = in_child(limited)
+    code, said = in_child(evaluate_limited, size, options(data, output))
     assert code in (0, 1)
     assert "Traceback" not in said
     if code:
@@ -126,7 +136,7 @@ def test_an_evaluation_without_room_ends_in_a_line_and_goes_on(size, whole, data
     for folder in output.glob("*"):
         assert not list(folder.rglob("*.partial"))
         if (folder / "config.yaml").exists():
-            succeed(lambda folder=folder: evaluate.main(["--resume", str(folder)]))
+            succeed(evaluate.main, ["--resume", str(folder)])
             assert values(folder) == values(whole)
 
 
@@ -142,11 +152,11 @@ DAMAGED = {
 @pytest.mark.parametrize("name", ["summary.json", "per_image.csv", "rd.csv", "config.yaml"])
 def test_a_damaged_file_is_named_or_made_again(name, damage, whole):
     (whole / name).write_bytes(DAMAGED[damage]((whole / name).read_bytes()))
-    for act in (
-        lambda: evaluate.main(["--resume", str(whole)]),
-        lambda: report.main([str(whole)]),
+    for main, arguments in (
+        (evaluate.main, ["--resume", str(whole)]),
+        (report.main, [str(whole)]),
     ):
-        code, said = in_child(act)
+        code, said = in_child(main, arguments)
         assert code in (0, 2)
         assert "Traceback" not in said, said
 
@@ -205,20 +215,18 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_killed_trainings_end_where_others_do(data, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", "/dev/shm")  # another file system than the run folder's
-    succeed(lambda: train.main(trained(data, tmp_path / "whole")))
+    succeed(train.main, trained(data, tmp_path / "whole"))
     (whole,) = (tmp_path / "whole").iterdir()
     went_on = 0
     for k in range(6):
         output = tmp_path / f"cut{k}"
-        in_child(
-            lambda output=output: train.main(trained(data, output)), (output, "last.ckpt", 2.5)
-        )
+        in_child(train.main, trained(data, output), kill=(output, "last.ckpt", 2.5))
         found = list(output.glob("*/last.ckpt"))
         if not found:
             continue
         went_on += 1
         folder = found[0].parent
-        succeed(lambda folder=folder: train.main(["--resume", str(folder)]))
+        succeed(train.main, ["--resume", str(folder)])
         one, other = weights(folder), weights(whole)
         assert all(torch.equal(one[key], other[key]) for key in one)
     assert went_on
