@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks.programs import build, random_sources, random_triples
+from benchmarks.programs import SUBJECTS, build, random_sources, random_triples
 from fusionlab.metrics import FusionMetrics
 
 STATUS = Path("/proc/self/status")
@@ -35,22 +35,36 @@ class Ratio(NamedTuple):
 
 
 def interleaved(
-    one: Callable[[], object], other: Callable[[], object], pairs: int, device: torch.device
+    one: Callable[[], object],
+    other: Callable[[], object],
+    pairs: int,
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Ratio:
     """Run two programs alternately, after a warm-up, so that a busy machine slows both."""
     one(), other()
-    times = [(seconds(one, device), seconds(other, device)) for _ in range(pairs)]
+    times = [(seconds(one, device, clock), seconds(other, device, clock)) for _ in range(pairs)]
     firsts, others = zip(*times, strict=True)
     return Ratio(median(a / b for a, b in times), median(firsts), median(others))
 
 
-def seconds(program: Callable[[], object], device: torch.device) -> float:
-    """Wall time of one run."""
-    start = time.perf_counter()
+def seconds(
+    program: Callable[[], object],
+    device: torch.device,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Time of one run, wall time by default."""
+    start = clock()
     program()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return clock() - start
+
+
+def clock_for(device: torch.device) -> Callable[[], float]:
+    """CPU time of one thread on the CPU, else wall time."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if alone else time.perf_counter
 
 
 def peak_memory(
@@ -80,9 +94,9 @@ def peak_memory(
 @torch.inference_mode()
 def _measure(name: str, program: str, height: int, width: int, device: str, threads: int) -> float:
     torch.set_num_threads(threads)
-    run = build(name, device)[program]
-    run(random_sources(WARM_UP, WARM_UP, device))
-    sources = random_sources(height, width, device)
+    run, channels = build(name, device)[program], SUBJECTS[name].channels
+    run(random_sources(WARM_UP, WARM_UP, device, channels))
+    sources = random_sources(height, width, device, channels)
     if sources.is_cuda:
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

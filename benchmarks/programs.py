@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from benchmarks.authors import AuthorsIFCNN, authors_cddfuse
+from benchmarks.authors_defusion import AuthorsDeFusion
+from benchmarks.authors_defusionpp import AuthorsDeFusionPP
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.ttd import TestTimeDynamicFusion
 
@@ -25,11 +27,14 @@ class Subject(NamedTuple):
     width: int = 320
     checkpoint: str | None = None
     authors: Callable[[FusionNetwork], Program] | None = None
+    channels: int = 1
 
 
 SUBJECTS = {
     "ifcnn": Subject("IFCNN", 480, 640, "bundled", AuthorsIFCNN),
     "cddfuse": Subject("CDDFuse", authors=authors_cddfuse),
+    "defusion": Subject("DeFusion", authors=AuthorsDeFusion, channels=3),
+    "defusionpp": Subject("DeFusionPP", 480, 640, authors=AuthorsDeFusionPP, channels=3),
     "densefuse": Subject("DenseFuse"),
     "piafusion": Subject("PIAFusion"),
 }
@@ -54,10 +59,10 @@ def build(name: str, device: str = "cpu") -> dict[str, Program]:
     return programs
 
 
-def random_sources(height: int, width: int, device: str = "cpu") -> Tensor:
-    """Two luma sources, (1, 2, 1, H, W), from a fixed seed."""
+def random_sources(height: int, width: int, device: str = "cpu", channels: int = 1) -> Tensor:
+    """Two sources, (1, 2, C, H, W), from a fixed seed."""
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, 2, 1, height, width, generator=generator).to(device)
+    return torch.rand(1, 2, channels, height, width, generator=generator).to(device)
 
 
 def random_triples(height: int, width: int, batch: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -74,3 +79,12 @@ def luma(image: Tensor) -> Tensor:
     """(B, 1, H, W) as it is; (B, 3, H, W) to its luma."""
     weights = image.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
     return image if image.shape[1] == 1 else (image * weights).sum(1, keepdim=True)
+
+
+def relative_difference(one: Tensor, other: Tensor) -> float:
+    """Largest difference of the luma of two images, of the second's largest where that is over 1.
+
+    Untrained networks without norms make images far above 1.
+    """
+    scale = max(1.0, luma(other).abs().max().item())
+    return (luma(one) - luma(other)).abs().max().item() / scale

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from benchmarks.authors_defusion import AuthorsDeFusion
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
@@ -32,101 +33,25 @@ def network(lively) -> DeFusion:
     return network
 
 
-class PlainDeFusion:
-    """DeFusion as its authors write it: one pass for each source, all maps concatenated."""
-
-    def __init__(self, network: DeFusion) -> None:
-        self.state = network.state_dict()
-
-    def block(self, x: Tensor, key: str, pool: int, stride: int) -> Tensor:
-        state, shortcut = self.state, x
-        if stride == 2:
-            shortcut = F.avg_pool2d(x, 2, 2, ceil_mode=True, count_include_pad=False)
-        for place in (0, 1):
-            weight = state.get(f"{key}downsample.{place}.weight")
-            shortcut = shortcut if weight is None else F.conv2d(shortcut, weight)
-        y = F.conv2d(x, state[f"{key}conv1.weight"]).relu()
-        y = F.conv2d(y, state[f"{key}conv2.conv.weight"], padding=1, groups=2).relu()
-        halves = torch.stack(y.chunk(2, 1), 1)  # (N, 2, p, H, W)
-        scores = halves.sum(1).mean((2, 3), keepdim=True)
-        for fc in ("conv2.fc1", "conv2.fc2"):
-            scores = F.conv2d(scores, state[f"{key}{fc}.weight"], state[f"{key}{fc}.bias"])
-            scores = scores.relu() if fc == "conv2.fc1" else scores
-        y = (scores.unflatten(1, (2, -1)).softmax(1) * halves).sum(1)
-        y = F.avg_pool2d(y, 3, pool, padding=1, count_include_pad=True) if pool else y
-        return (F.conv2d(y, state[f"{key}conv3.weight"]) + shortcut).relu()
-
-    def layer(self, x: Tensor, key: str, pool: int = 0, stride: int = 1) -> Tensor:
-        count = sum(
-            re.fullmatch(rf"{key}\.layer\.\d\.conv1\.weight", k) is not None for k in self.state
-        )
-        for k in range(count):
-            x = self.block(x, f"{key}.layer.{k}.", *((pool, stride) if k == 0 else (0, 1)))
-        return x
-
-    def image(self, x: Tensor, key: str) -> Tensor:
-        return F.conv2d(
-            x, self.state[f"{key}.0.weight"], self.state[f"{key}.0.bias"], padding=1
-        ).relu()
-
-    def up(self, x: Tensor, *skips: Tensor, size: tuple[int, ...] = ()) -> Tensor:
-        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        x = F.interpolate(x, size or skips[0].shape[2:], mode="nearest")
-        return torch.cat([x, *skips], 1)
-
-    def pyramid(self, image: Tensor) -> list[Tensor]:
-        state = self.state
-        x = F.conv2d(
-            image, state["encoder_upper.0.weight"], state["encoder_upper.0.bias"], padding=1
-        )
-        x = F.max_pool2d(self.layer(x.relu(), "encoder_upper.2", pool=1), 3, 2, 1)
-        maps = [self.layer(x, "upper_encoder_layer1")]
-        for k in (2, 3):
-            maps.append(self.layer(maps[-1], f"upper_encoder_layer{k}", pool=2, stride=2))
-        return maps
-
-    def embeddings(self, sources: Tensor) -> tuple[Tensor, list[Tensor]]:
-        pyramids = [self.pyramid(source) for source in sources.unbind(1)]
-        size = tuple(sources.shape[3:])
-        eighth = [pyramid[2] for pyramid in pyramids]
-        deepest = self.layer(torch.cat(eighth, 1), "common_encoder.0")
-
-        def decode(name: str, skips: list[list[Tensor]]) -> Tensor:
-            x = self.layer(torch.cat([deepest, *skips[2]], 1), f"decoder_{name}_layer1")
-            x = self.layer(self.up(x, *skips[1]), f"decoder_{name}_layer2")
-            x = self.layer(self.up(x, *skips[0]), f"decoder_{name}_layer3")
-            return self.layer(self.up(x, size=size), f"decoder_{name}_layer4.0")
-
-        common = decode("common", [list(maps) for maps in zip(*pyramids, strict=True)])
-        return common, [decode("upper", [[x] for x in pyramid]) for pyramid in pyramids]
-
-    def fuse(self, sources: Tensor, rd: Tensor | None = None) -> Tensor:
-        scales = (1, 1) if rd is None else (2 * self.pad(rd)).unbind(1)
-        common, unique = self.embeddings(self.pad(sources))
-        total = sum(scale * one for scale, one in zip(scales, unique, strict=True)) + common
-        return self.image(total, "fusion_rule")[..., 16:-16, 16:-16]
-
-    def pad(self, images: Tensor) -> Tensor:
-        return F.pad(images.flatten(0, 1), (16,) * 4, "reflect").unflatten(0, images.shape[:2])
-
-
 @pytest.mark.parametrize("gradients", [True, False], ids=["gradients", "no gradients"])
 @pytest.mark.parametrize("size", [(24, 32), (19, 37)], ids=str)
 def test_it_computes_what_the_authors_compute(size, gradients, network):
     """Without gradients it works in place."""
-    plain, sources = PlainDeFusion(network), torch.rand(2, 2, 3, *size)
+    plain, sources = AuthorsDeFusion(network), torch.rand(2, 2, 3, *size)
+    reflected = F.pad(sources.flatten(0, 1), (16,) * 4, "reflect").unflatten(0, (2, 2))
+    assert torch.equal(network.pad(sources), reflected)
     with torch.set_grad_enabled(gradients):
-        expected = plain.fuse(sources)
+        expected = plain(sources)
         assert expected.std() > 0.05  # else a wrong formula could hide
         assert_close(network(sources), expected, **ROUNDING)
         rd = (3 * torch.rand(2, 2, 1, *size)).softmax(1)
-        assert_close(network(sources, rd), plain.fuse(sources, rd), **ROUNDING)
+        assert_close(network(sources, rd), plain(sources, rd), **ROUNDING)
 
 
 @torch.no_grad()
 def test_common_and_unique_images(network):
-    plain, sources = PlainDeFusion(network), torch.rand(2, 2, 3, 19, 37)
-    embedding, embeddings = plain.embeddings(plain.pad(sources))
+    plain, sources = AuthorsDeFusion(network), torch.rand(2, 2, 3, 19, 37)
+    embedding, embeddings = plain.embeddings(network.pad(sources))
     images = [
         plain.image(x, "decoder_upper_projection_layer")[..., 16:-16, 16:-16]
         for x in (embedding, *embeddings)
@@ -150,8 +75,8 @@ def test_a_component_is_the_network_with_its_source_on_both_inputs(size, network
 @torch.no_grad()
 def test_a_joint_component_is_the_common_and_its_own_unique_embedding(network):
     network.component = "joint"
-    plain, sources = PlainDeFusion(network), torch.rand(2, 2, 3, 19, 37)
-    common, unique = plain.embeddings(plain.pad(sources))
+    plain, sources = AuthorsDeFusion(network), torch.rand(2, 2, 3, 19, 37)
+    common, unique = plain.embeddings(network.pad(sources))
     components = TestTimeDynamicFusion(network)(sources).components
     for m in range(2):
         expected = plain.image(unique[m] + common, "fusion_rule")[..., 16:-16, 16:-16]
@@ -199,7 +124,7 @@ def test_it_is_a_backbone_of_four_maps(size, network):
     assert [x.shape[1] for x in maps] == backbone.feature_info.channels()
     for x, reduction in zip(maps, backbone.feature_info.reduction(), strict=True):
         assert list(x.shape[2:]) == [-(-side // reduction) for side in size]
-    plain = PlainDeFusion(network)
+    plain = AuthorsDeFusion(network)
     common, unique = plain.embeddings(sources)
     assert_close(maps[0], torch.cat([common, *unique], 1), **ROUNDING)
     torch.stack([x.square().mean() for x in maps]).sum().backward()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from benchmarks.authors_defusionpp import AuthorsDeFusionPP
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
@@ -39,102 +40,6 @@ def network(lively) -> DeFusionPP:
     return network
 
 
-class PlainDeFusionPP:
-    """DeFusion++ as its authors write it: block by block, attention as a matrix."""
-
-    def __init__(self, network: DeFusionPP) -> None:
-        self.state = network.state_dict()
-        self.depth = len(network.encoder.blocks)
-
-    def linear(self, x: Tensor, key: str) -> Tensor:
-        return F.linear(x, self.state[f"{key}.weight"], self.state[f"{key}.bias"])
-
-    def norm(self, x: Tensor, key: str, eps: float = 1e-5) -> Tensor:
-        centred = x - x.mean(-1, keepdim=True)
-        x = centred / (centred.square().mean(-1, keepdim=True) + eps).sqrt()
-        return x * self.state[f"{key}.weight"] + self.state[f"{key}.bias"]
-
-    def attention(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-        q, k, v = (x.unflatten(2, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
-        return (weights @ v).transpose(1, 2).flatten(2)
-
-    def vit(self, x: Tensor, key: str, heads: int = 16, eps: float = 1e-5) -> Tensor:
-        qkv = self.linear(self.norm(x, f"{key}.norm1", eps), f"{key}.attn.qkv").chunk(3, 2)
-        x = x + self.linear(self.attention(*qkv, heads), f"{key}.attn.proj")
-        hidden = self.linear(self.norm(x, f"{key}.norm2", eps), f"{key}.mlp.fc1")
-        gelu = hidden * (1 + torch.erf(hidden / 2**0.5)) / 2
-        return x + self.linear(gelu, f"{key}.mlp.fc2")
-
-    def cross(self, x1: Tensor, x2: Tensor, key: str, is_common: bool = False) -> Tensor:
-        inner = f"{key}.multi_input_self_attn"
-        inputs = {"query": x2, "key": x2 if is_common else x1, "value": x1}
-        weights = self.state[f"{inner}.multihead_attn.in_proj_weight"].chunk(3)
-        biases = self.state[f"{inner}.multihead_attn.in_proj_bias"].chunk(3)
-        qkv = [
-            F.linear(self.linear(x, f"{inner}.{name}"), weight, bias)
-            for (name, x), weight, bias in zip(inputs.items(), weights, biases, strict=True)
-        ]
-        attended = self.linear(self.attention(*qkv, 16), f"{inner}.multihead_attn.out_proj")
-        x = self.norm(x2 + attended, f"{key}.norm1")
-        hidden = self.linear(x, f"{key}.linear1").relu()
-        return self.norm(x + self.linear(hidden, f"{key}.linear2"), f"{key}.norm2")
-
-    def encode(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-        deviation = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-        key = "encoder.patch_embed.proj"
-        weight, bias = self.state[f"{key}.weight"], self.state[f"{key}.bias"]
-        patches = F.conv2d((image - mean) / deviation, weight, bias, stride=16).flatten(2).mT
-        table = self.state["encoder.pos_embed"]
-        table = positions_at(table, (image.shape[2] // 16, image.shape[3] // 16))
-        first = (self.state["encoder.cls_token"] + table[:, :1]).expand(len(image), -1, -1)
-        levels = [torch.cat([first, patches + table[:, 1:]], 1)]
-        for k in range(self.depth):
-            heads = 12 if k == self.depth - 1 else 6
-            levels.append(self.vit(levels[-1], f"encoder.blocks.{k}", heads, 1e-6))
-        start = self.norm(levels[0], "enc_norm1") + self.norm(levels[1], "enc_norm2")
-        return levels[-1], start
-
-    def parts(self, sources: Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        (x1, r1), (x2, r2) = (self.encode(source) for source in sources.unbind(1))
-        unique, skip = "decoder_unique_blocks.0", "decoder_unique_skipconn"
-        return (
-            self.cross(x1, x2, "decoder_common_blocks.0", is_common=True),
-            self.cross(r1, r2, "decode_common_skipconn", is_common=True),
-            [
-                self.cross(other, own, unique) + self.vit(own, "decoder_unique_residual")
-                for other, own in ((x2, x1), (x1, x2))
-            ],
-            [
-                self.cross(other, own, skip) + self.vit(own, "decoder_unique_residual_skipconn")
-                for other, own in ((r2, r1), (r1, r2))
-            ],
-        )
-
-    def image(self, tokens: Tensor, key: str, like: Tensor) -> Tensor:
-        values = self.linear(self.vit(tokens, f"{key}.1"), f"{key}.2")[:, 1:]
-        image = torch.empty(len(tokens), 3, *like.shape[3:])
-        columns = like.shape[4] // 16
-        for n in range(values.shape[1]):
-            top, left = 16 * (n // columns), 16 * (n % columns)
-            patch = values[:, n].view(-1, 16, 16, 3).permute(0, 3, 1, 2)
-            image[:, :, top : top + 16, left : left + 16] = patch
-        return image
-
-    def fuse(self, sources: Tensor, gains: Tensor | None = None) -> Tensor:
-        common, common_skip, unique, unique_skip = self.parts(sources)
-        gains = torch.ones(2, 1, 1, 1) if gains is None else gains
-        total = 0
-        for gain, own, skip in zip(gains, unique, unique_skip, strict=True):
-            total = total + gain * self.cross(common, own, "decoder_fuse_blocks.0")
-            total = total + gain * self.cross(common_skip, skip, "decoder_fuse_skipconn")
-        tokens = total
-        for k in range(2):
-            tokens = self.vit(tokens, f"recon_blocks_mim_encoder.{k}")
-        return self.image(tokens + total, "decoder_fuse_blocks", sources)
-
-
 def padded(sources: Tensor) -> Tensor:
     height, width = sources.shape[3:]
     sides = (16, 16 + -width % 16, 16, 16 + -height % 16)
@@ -145,20 +50,20 @@ def padded(sources: Tensor) -> Tensor:
 @pytest.mark.parametrize("size", [(32, 48), (35, 41)], ids=str)
 def test_it_computes_what_the_authors_compute(size, network):
     """Besides, weights on tokens: means over patches; of the class token, over all of them."""
-    plain, sources = PlainDeFusionPP(network), torch.rand(2, 2, 3, *size)
+    plain, sources = AuthorsDeFusionPP(network), torch.rand(2, 2, 3, *size)
     images = padded(sources)
 
     def crop(x: Tensor) -> Tensor:
         return x[..., 16 : 16 + size[0], 16 : 16 + size[1]]
 
-    expected = crop(plain.fuse(images))
+    parts = common, common_skip, unique, unique_skip = plain.parts(images)
+    expected = crop(plain.fused_image(parts, images))
     assert expected.std() > 0.05  # else a wrong formula could hide
     assert_close(network(sources), expected, **ROUNDING)
     rd = (3 * torch.rand(2, 2, 1, *size)).softmax(1)
     patches = F.avg_pool2d(2 * padded(rd)[:, :, 0], 16).flatten(2)  # (B, 2, n)
     gains = torch.cat([patches.mean(2, keepdim=True), patches], 2).transpose(0, 1).unsqueeze(3)
-    assert_close(network(sources, rd), crop(plain.fuse(images, gains)), **ROUNDING)
-    common, common_skip, unique, unique_skip = plain.parts(images)
+    assert_close(network(sources, rd), crop(plain.fused_image(parts, images, gains)), **ROUNDING)
     ours = network.decompose(sources)
     expected = crop(plain.image(common + common_skip, "decoder_common_blocks", images))
     assert_close(ours[0], expected, **ROUNDING)
