@@ -50,6 +50,9 @@ class Picture:
             follows.
         losses: Reconstruction losses, (M, H, W), ≥ 0.
         components: What was compared with the sources, (M, C, H, W), unclamped.
+        common: Of a network that decomposes, on request, what all sources show, as a viewer sees
+            it, (3, H, W) uint8; None otherwise, as what follows.
+        unique: What each source shows alone, (M, 3, H, W) uint8.
     """
 
     fused: Tensor
@@ -59,6 +62,8 @@ class Picture:
     rd: Tensor | None = None
     losses: Tensor | None = None
     components: Tensor | None = None
+    common: Tensor | None = None
+    unique: Tensor | None = None
 
     @property
     def grey(self) -> Tensor:
@@ -106,7 +111,10 @@ class Fuser:
         self.stretch = network.min_max_stretch if stretch is None else stretch
 
     def __call__(
-        self, sample: Mapping[str, Any] | Sequence[Any], ttd: TTD | str | None = None
+        self,
+        sample: Mapping[str, Any] | Sequence[Any],
+        ttd: TTD | str | None = None,
+        decompose: bool = False,
     ) -> Picture:
         """Fuse one sample.
 
@@ -116,16 +124,17 @@ class Fuser:
             ttd: Settings of test-time dynamic fusion, or the name of a preset; None for the static
                 network. What is automatic in them is chosen on this sample alone; see
                 :meth:`calibrate`.
+            decompose: Whether the common and the unique images are wanted too.
 
         Raises:
             InputError: If the images do not fit together or the network, or the result is not
-                finite.
+                finite, or the network does not decompose and shall.
         """
         one = self._as_sample(sample)
         settings = TTD(ttd) if isinstance(ttd, str) else ttd
         if settings is not None:
             settings = self.calibrate([one], settings.single())
-        (pictures,) = self.fuse_batch(collate([one]), [settings])
+        (pictures,) = self.fuse_batch(collate([one]), [settings], decompose)
         return pictures[0]
 
     @torch.inference_mode()
@@ -148,13 +157,14 @@ class Fuser:
 
     @torch.inference_mode()
     def fuse_batch(
-        self, batch: dict[str, Any], settings: Sequence[TTD | None]
+        self, batch: dict[str, Any], settings: Sequence[TTD | None], decompose: bool = False
     ) -> Iterator[list[Picture]]:
         """Fuse a batch of samples of one shape, encoded once for all settings.
 
         Args:
             batch: As :func:`~fusionlab.data.batches.collate` makes it.
             settings: Calibrated settings of TTD; None for the static network.
+            decompose: As for :meth:`__call__`.
 
         Yields:
             The pictures of the batch, for each of the settings.
@@ -164,7 +174,7 @@ class Fuser:
         """
         encoded = self.encode(batch)
         for ttd in settings:
-            yield self.pictures(batch, encoded, ttd)
+            yield self.pictures(batch, encoded, ttd, decompose)
 
     def encode(self, batch: dict[str, Any]) -> Encoded:
         """The samples of a batch as the network takes them, ready to be encoded.
@@ -249,8 +259,16 @@ class Fuser:
         return torch.where(coloured, images, found) if self.network.stretches_grey_only else found
 
     @torch.inference_mode()
-    def pictures(self, batch: dict[str, Any], encoded: Encoded, ttd: TTD | None) -> list[Picture]:
-        """The pictures of a batch that :meth:`encode` has encoded; as :meth:`fuse_batch`."""
+    def pictures(
+        self,
+        batch: dict[str, Any],
+        encoded: Encoded,
+        ttd: TTD | None,
+        decompose: bool = False,
+    ) -> list[Picture]:
+        """The pictures of a batch that :meth:`encode` has encoded; as :meth:`__call__`."""
+        if decompose:
+            check_decomposes(self.network)
         found: DynamicFusion | None = None
         with encoded.timed() as seconds:
             if ttd is None:
@@ -277,7 +295,20 @@ class Fuser:
                 }
             own = output[k].float()
             pictures.append(Picture(fused[k], own, milliseconds, tuple(names), **maps))
+        if decompose:
+            self._add_decomposition(pictures, encoded, batch["chroma"])
         return pictures
+
+    def _add_decomposition(self, pictures: list[Picture], encoded: Encoded, chroma: Tensor) -> None:
+        """TTD changes nothing of it. Where luma is fused it is grey, as where sources are."""
+        common, unique = encoded.decomposition
+        coloured = chroma.abs().amax((1, 2, 3)).cpu() > 0
+        for k, picture in enumerate(pictures):
+            images = torch.cat([common[k : k + 1], unique[k]]).float().clamp(0, 1)
+            if self.colour == "luma" or not coloured[k]:
+                images = torch.stack([to_luma(image) for image in images])
+            levels = to_levels(images).expand(-1, 3, -1, -1)
+            picture.common, picture.unique = levels[0], levels[1:]
 
     def _as_sample(self, sample: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
         if isinstance(sample, Mapping) and "source_names" in sample:
@@ -298,6 +329,19 @@ class Fuser:
             )
             raise InputError(f"the sources differ in size ({found}); register them first")
         return make_sample(images, list(named), self.task, ", ".join(named))
+
+
+def check_decomposes(network: FusionNetwork) -> None:
+    """Refuse a network without common and unique images.
+
+    Raises:
+        InputError: If it is one.
+    """
+    if not network.decomposes:
+        name = network.name or type(network).__name__
+        raise InputError(
+            f"{name} makes no common and unique images; set network.name to defusion or defusionpp"
+        )
 
 
 def _tell_far(output: Tensor, names: Sequence[str], how: str) -> None:

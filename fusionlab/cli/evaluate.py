@@ -92,7 +92,8 @@ def parser() -> Parser:
         default=None,
         nargs="?",
         const=True,
-        help="Write the fused pictures and RD. Default: unless there are conditions or more than "
+        help="Write the fused pictures, RD and, of networks that decompose, common and unique "
+        "images. Default: unless there are conditions or more than "
         "8 methods.",
     )
     made.add_argument(

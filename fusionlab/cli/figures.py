@@ -15,7 +15,8 @@ from fusionlab.settings import Data, Network
 from fusionlab.settings.bench import CorruptionName
 
 FIGURES = {
-    "panel": "sources, what they are compared with, losses, RD, static and TTD of one sample",
+    "panel": "sources, what they are compared with, losses, RD, static and TTD of one sample, and "
+    "what a network that decomposes makes of it",
     "rd": "the sources of several samples above their RD, side by side (the paper's Figure 1)",
     "masking": "RD of a source before and after a region of it is masked (Figure 6)",
     "contrast": "RD of a source whose contrast fades, or that is corrupted otherwise (Figure 7)",

@@ -71,6 +71,14 @@ def parser() -> Parser:
         "1/M and blue below, <name>-legend.png with the numbers of these colours, and the raw "
         "<name>.npz; of videos, videos, which takes a second turn.",
     )
+    made.add_argument(
+        "--decomposition-dir",
+        type=Optional[str],  # noqa: UP045 (as above)
+        metavar="DIR",
+        help="With a network that decomposes (defusion, defusionpp), folder for what it says that "
+        "all sources show, <name>-common.png, and each alone, <name>-unique-<source>.png; of "
+        "images.",
+    )
     made.add_class_arguments(Network, "network")
     # no value behind these: it could be a file
     made.add_argument(

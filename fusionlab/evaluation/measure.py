@@ -133,8 +133,9 @@ def measure(
 
     For each task there are ``<task>/sources/<id>-<source>.png``, as read;
     ``<task>/<method>/<id>.png``, the fused pictures; ``<task>/rd/<method>/<id>-<source>.png``, the
-    RD map of a source, and ``<task>/rd/<method>/<id>.npz``, the raw maps. With several conditions
-    a folder of each stands between.
+    RD map of a source, and ``<task>/rd/<method>/<id>.npz``, the raw maps; of networks that
+    decompose ``<task>/decomposition/<method>/common/<id>.png`` and ``…/unique/<id>-<source>.png``.
+    With several conditions a folder of each stands between.
 
     Args:
         bench: What is measured.
@@ -230,24 +231,28 @@ class _Station:
         return found
 
     def measure(
-        self, batch: dict[str, Any], theorem: bool
+        self, batch: dict[str, Any], theorem: bool, pictures: bool
     ) -> Iterator[tuple[str, list[Picture], list[dict[str, list[float | None]]] | None]]:
-        """The same, and perhaps what the theorem of TTD says of them."""
+        """The same, and perhaps what the theorem of TTD says of them, and the decomposition."""
         with self.precision():
             encoded = self.fuser.encode(batch)
             static: list[Picture] = []
-            for method, pictures in self._fuse(batch, encoded):
-                static = static or pictures
+            for method, found in self._fuse(batch, encoded, pictures):
+                static = static or found
                 ttd = self.ttd.get(method)
                 lines = None
                 if theorem and ttd is not None:
                     loss = self.fuser.dynamic(ttd).pixel_loss
-                    lines = theorem_rows(encoded, loss, batch, static, pictures)
-                yield method, pictures, lines
+                    lines = theorem_rows(encoded, loss, batch, static, found)
+                yield method, found, lines
 
-    def _fuse(self, batch: dict[str, Any], encoded: Encoded) -> Iterator[tuple[str, list[Picture]]]:
+    def _fuse(
+        self, batch: dict[str, Any], encoded: Encoded, decompose: bool = False
+    ) -> Iterator[tuple[str, list[Picture]]]:
+        """TTD changes nothing of the decomposition, which is the static network's."""
+        decompose = decompose and self.fuser.network.decomposes
         for method, ttd in zip(self.methods.names, [None, *self.ttd.values()], strict=True):
-            yield method, self.fuser.pictures(batch, encoded, ttd)
+            yield method, self.fuser.pictures(batch, encoded, ttd, decompose and ttd is None)
 
 
 def _measure_batch(
@@ -276,7 +281,7 @@ def _measure_batch(
             one.looked = look(bench, condition, index, one.sample, folder)
     for station in stations:
         turns = _turns(station, batch, bench.repeats - 1)
-        for method, pictures, theorem in station.measure(batch, bench.theorem):
+        for method, pictures, theorem in station.measure(batch, bench.theorem, bench.pictures):
             for k, (one, picture) in enumerate(zip(found, pictures, strict=True)):
                 truth = batch["reference"][k] if "reference" in batch else None
                 values = bench.scorer.values(picture.grey, batch["grey"][k], truth)
@@ -317,6 +322,10 @@ def _write_sources(folder: Path, dataset: FusionDataset, index: int, sample: Sam
 
 def _write_picture(folder: Path, sample: Sample, method: str, picture: Picture) -> None:
     write_picture(folder / sample.picture(method), picture.fused)
+    if picture.common is not None and picture.unique is not None:
+        write_picture(folder / sample.common(method), picture.common)
+        for name, image in zip(picture.source_names, picture.unique, strict=True):
+            write_picture(folder / sample.unique(method, name), image)
     if picture.rd is None or picture.losses is None:
         return
     scale = RDScale.of(len(picture.rd), picture.rd)

@@ -26,7 +26,7 @@ BASELINES = {
     "mef": ("exposure_fusion",),
     "mff": ("guided_filter",),
 }
-RESERVED = ("sources", "rd", "labels")  # folders beside those of the methods
+RESERVED = ("sources", "rd", "decomposition", "labels")  # folders beside those of the methods
 
 
 @dataclass

@@ -37,18 +37,22 @@ def panel(sample: FusedSample, fixed_scale: bool = False) -> Figure:
 
     Of RD see :mod:`fusionlab.runs.rd_colours`. The colours of the losses have one scale for all
     sources, that of the difference is symmetric, in grey levels of the luma; each ends where the
-    largest 0.1 % of the values begin.
+    largest 0.1 % of the values begin. Below are the common and the unique images of a network that
+    decomposes.
     """
     height, width = sample.difference.shape
+    parts = sample.decomposition
     rows, aspect = len(sample.sources), height / width
     cell, wide = columns(4, {2, 3}, _NAME)[1], columns(3, {2}, _NAME)[1]
-    room = PAGE_HEIGHT - 2 * TITLE - (rows + 1) * GAP
-    shrunk = min(1.0, room / (aspect * (rows * cell + wide)))
+    small = columns(len(parts), set(), _NAME)[1] if parts else 0.0
+    room = PAGE_HEIGHT - (2 + bool(parts)) * TITLE - (rows + 1 + bool(parts)) * GAP
+    shrunk = min(1.0, room / (aspect * (rows * cell + wide + small)))
     lefts, cell = columns(4, {2, 3}, _NAME, shrunk * cell)
     wide_lefts, wide = columns(3, {2}, _NAME, shrunk * wide)
     row, last = cell * aspect, wide * aspect
     results = TITLE + rows * (row + GAP)
-    page = Page(results + TITLE + last + GAP)
+    below = results + TITLE + last + GAP
+    page = Page(below + (TITLE + shrunk * small * aspect + GAP if parts else 0))
     titles = ("source", _COMPARED[sample.compare], "loss ℓ", "RD ω")
     for left, title in zip(lefts, titles, strict=True):
         page.text(left + cell / 2, TITLE / 2, title)
@@ -59,7 +63,21 @@ def panel(sample: FusedSample, fixed_scale: bool = False) -> Figure:
         page.image(image, left, top, wide, last)
         page.text(left + wide / 2, top - TITLE / 2, title)
     _draw_difference(page, sample.difference, (wide_lefts[2], top, wide, last))
+    if parts:
+        _draw_decomposition(page, parts, (below, shrunk * small, aspect))
     return page.figure
+
+
+def _draw_decomposition(
+    page: Page, parts: dict[str, Tensor], place: tuple[float, float, float]
+) -> None:
+    """A row of images; the place is its top, and the width and aspect of an image."""
+    top, width, aspect = place
+    for left, (title, image) in zip(
+        columns(len(parts), set(), _NAME, width)[0], parts.items(), strict=True
+    ):
+        page.text(left + width / 2, top + TITLE / 2, title)
+        page.image(image, left, top + TITLE, width, width * aspect)
 
 
 def _draw_sources(

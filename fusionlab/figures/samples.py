@@ -60,6 +60,15 @@ class FusedSample:
         return self.ttd.rd
 
     @property
+    def decomposition(self) -> dict[str, Tensor]:
+        """Common and unique images by their titles, (3, H, W) uint8; empty if there are none."""
+        if self.static.common is None or self.static.unique is None:
+            return {}
+        titles = [f"unique of {name}" for name in self.static.source_names]
+        unique = dict(zip(titles, self.static.unique, strict=True))
+        return {"common": self.static.common, **unique}
+
+    @property
     def is_uniform(self) -> bool:
         """Whether RD is 1/M everywhere, for all sources."""
         return self.scale().is_uniform(self.rd)
@@ -102,7 +111,8 @@ class Fusion:
     def sample(self, index: int) -> FusedSample:
         """A sample, fused as an evaluation does."""
         content = self.dataset[index]
-        static, ttd = self.fuser(content), self.fuse(content)
+        decomposes = self.fuser.network.decomposes
+        static, ttd = self.fuser(content, decompose=decomposes), self.fuse(content)
         assert ttd.components is not None
         components = [component.clamp(0, 1) for component in ttd.components]
         if self.fuser.colour == "luma":

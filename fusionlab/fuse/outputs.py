@@ -28,22 +28,32 @@ class Target:
         maps: Images or videos of the Relative Dominability by source; none if not wanted.
         legend: Their colours with numbers.
         arrays: The raw maps of an image.
+        common: What all sources show.
+        unique: What each shows alone, by source; none if not wanted.
     """
 
     fused: Path
     maps: dict[str, Path]
     legend: Path | None
     arrays: Path | None
+    common: Path | None
+    unique: dict[str, Path]
 
     @property
     def paths(self) -> list[Path]:
         """All of them."""
-        besides = [path for path in (self.legend, self.arrays) if path is not None]
-        return [self.fused, *self.maps.values(), *besides]
+        besides = (self.legend, self.arrays, self.common)
+        own = [path for path in besides if path is not None]
+        return [self.fused, *self.maps.values(), *self.unique.values(), *own]
 
 
 def targets_of(
-    kind: str, output: Path, ids: Sequence[str], names: Iterable[str], rd_dir: Path | None
+    kind: str,
+    output: Path,
+    ids: Sequence[str],
+    names: Iterable[str],
+    rd_dir: Path | None,
+    decomposition_dir: Path | None = None,
 ) -> list[Target]:
     """The files that will be written, sample by sample; a video is one.
 
@@ -53,6 +63,7 @@ def targets_of(
         ids: Names of the samples.
         names: Names of the sources.
         rd_dir: Folder of the maps, or None.
+        decomposition_dir: Folder of common and unique images, or None.
     """
     fused = [output / f"{id_}.png" for id_ in ids] if kind == "folders" else [output]
     ending = output.suffix if kind == "videos" else ".png"
@@ -61,7 +72,10 @@ def targets_of(
         maps = {name: rd_dir / f"{path.stem}-{name}{ending}" for name in names} if rd_dir else {}
         legend = rd_dir / f"{path.stem}-legend.png" if rd_dir else None
         arrays = rd_dir / f"{path.stem}.npz" if rd_dir and kind != "videos" else None
-        targets.append(Target(path, maps, legend, arrays))
+        of = decomposition_dir
+        common = of / f"{path.stem}-common.png" if of else None
+        unique = {name: of / f"{path.stem}-unique-{name}.png" for name in names} if of else {}
+        targets.append(Target(path, maps, legend, arrays, common, unique))
     return targets
 
 
@@ -107,7 +121,7 @@ def check_targets(targets: Sequence[Target], sources: Iterable[Path], overwrite:
         if path.resolve().parent in kept:
             raise InputError(f"{path} would lie among the sources; choose another folder")
         if path in seen:
-            raise InputError(f"{path} would be written twice; set --rd-dir to another folder")
+            raise InputError(f"{path} would be written twice; give them other folders")
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists; add --overwrite or choose another place")
         seen.add(path)
@@ -121,6 +135,11 @@ def write(target: Target, picture: Picture) -> None:
     """
     try:
         write_picture(target.fused, picture.fused)
+        if target.common is not None and picture.common is not None:
+            write_picture(target.common, picture.common)
+        if picture.unique is not None:
+            for name, path in target.unique.items():
+                write_picture(path, picture.unique[picture.source_names.index(name)])
         if picture.rd is None or picture.losses is None:
             return
         scale = RDScale.of(len(picture.rd), picture.rd)

@@ -20,7 +20,13 @@ from fusionlab.fuse.inputs import (
 )
 from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, targets_of, write
 from fusionlab.fuse.video import VideoDataset
-from fusionlab.fusing import Fuser, best_device, check_samples, order_notes
+from fusionlab.fusing import (
+    Fuser,
+    best_device,
+    check_decomposes,
+    check_samples,
+    order_notes,
+)
 from fusionlab.networks import create_network
 from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.runs.files import write_rd_legend
@@ -50,7 +56,9 @@ def fuse(settings: Namespace) -> bool:
     check_output(kind, output)
     fuser, dataset, faults = _open(settings, kind, paths)
     rd_dir = Path(settings.rd_dir) if settings.rd_dir is not None else None
-    targets = targets_of(kind, output, dataset.ids, dataset.source_names[0], rd_dir)
+    parts_dir = _decomposition_dir(settings, kind, fuser)
+    names = dataset.source_names[0]
+    targets = targets_of(kind, output, dataset.ids, names, rd_dir, parts_dir)
     check_targets(targets, [*files_of(dataset), *paths], settings.overwrite)
     for line in _notes(dataset, fuser, ttd, output):
         note(line)
@@ -85,6 +93,15 @@ def _open(
     return fuser, dataset, faults
 
 
+def _decomposition_dir(settings: Namespace, kind: str, fuser: Fuser) -> Path | None:
+    if settings.decomposition_dir is None:
+        return None
+    check_decomposes(fuser.network)
+    if kind == "videos":
+        raise InputError("--decomposition-dir is for images; give the frames as folders of images")
+    return Path(settings.decomposition_dir)
+
+
 def _notes(dataset: FusionDataset, fuser: Fuser, ttd: TTD | None, output: Path) -> list[str]:
     """What is done and how it was understood, in lines for the user."""
     names, name = ", ".join(dataset.source_names[0]), fuser.network.name
@@ -108,7 +125,7 @@ def _fuse_images(
         bar.say(f"not fused: {line}")
     for index, target in enumerate(targets):
         try:
-            picture = fuser(dataset[index], ttd)
+            picture = fuser(dataset[index], ttd, decompose=target.common is not None)
         except InputError as fault:
             if whole == 1:
                 raise

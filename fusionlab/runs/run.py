@@ -140,6 +140,16 @@ class Sample:
         """The raw ``rd`` and ``losses``, (M, H, W), and ``source_names``."""
         return self._folder / "rd" / file_stem(method) / f"{self.id}.npz"
 
+    def common(self, method: str) -> Path:
+        """What all sources show, as a network that decomposes says."""
+        return self._folder / "decomposition" / file_stem(method) / "common" / f"{self.id}.png"
+
+    def unique(self, method: str, source: str) -> Path:
+        """What a source shows alone, as a network that decomposes says."""
+        stays_inside("source", source)
+        own = self._folder / "decomposition" / file_stem(method) / "unique"
+        return own / f"{self.id}-{source}.png"
+
     def labels(self, method: str | None = None) -> Path:
         """Labels, or what was found in a method's picture, drawn on nothing, to be laid over."""
         own = [file_stem(method)] if method else []

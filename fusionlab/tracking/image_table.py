@@ -16,7 +16,8 @@ def image_table(run: Run, result: dict[str, Any], samples: Sequence[Sample]) -> 
     """Id, pictures, every metric and the time of each sample, under every method that fuses.
 
     Columns are ``id``; ``condition``, of several draws; a picture of each source, by its name, and
-    of each method; ``RD <source> <method>``; ``<metric> <method>`` and, with TTD,
+    of each method; ``common <method>`` and ``unique <source> <method>`` of networks that decompose;
+    ``RD <source> <method>``; ``<metric> <method>`` and, with TTD,
     ``<metric> difference <method>`` from the network without; ``ms <method>``. What a sample has
     not got is empty; what none has got has no column.
 
@@ -48,6 +49,11 @@ def _paths(run: Run, methods: Sequence[Method], sample: Sample) -> list[tuple[st
     paths = [(name, sample.source(name), "") for name in run.source_names]
     for method in methods:
         paths.append((method.name, sample.picture(method.name), ""))
+        if method.kind == "network":
+            paths.append((f"common {method.name}", sample.common(method.name), ""))
+            for name in run.source_names:
+                column = f"unique {name} {method.name}"
+                paths.append((column, sample.unique(method.name, name), ""))
         if method.kind == "ttd":
             for name in run.source_names:
                 legend = sample.rd_legend(method.name, name)

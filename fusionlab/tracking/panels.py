@@ -59,7 +59,8 @@ def write_panel(path: Path, tiles: Sequence[Tile], with_bar: bool) -> None:
 def sample_tiles(run: Run, sample: Sample) -> list[Tile]:
     """Sources | each network's picture | with TTD its difference from the network without | RD.
 
-    What was not written lacks; nothing is left if no network's picture was written.
+    Behind that of a network that decomposes are its common and unique images. What was not written
+    lacks; nothing is left if no network's picture was written.
     """
     pictures = {
         one.name: picture
@@ -74,6 +75,11 @@ def sample_tiles(run: Run, sample: Sample) -> list[Tile]:
         tiles.append((method.name, pictures[method.name]))
         if method.base in pictures:
             tiles.append(difference_tile(pictures[method.base], pictures[method.name]))
+        decomposition = (
+            ("common", sample.common(method.name)),
+            *((f"unique {name}", sample.unique(method.name, name)) for name in run.source_names),
+        )
+        tiles += _tiles(run, decomposition)
         maps = (
             (f"RD {name}, {sample.rd_legend(method.name, name)}", sample.rd_map(method.name, name))
             for name in run.source_names
@@ -96,6 +102,13 @@ def image_tile(image: Tensor) -> Image.Image:
     """An image (1, H, W) or (3, H, W), clamped to [0, 1]."""
     levels = to_levels(image.detach().float().clamp(0, 1)).cpu().expand(3, -1, -1)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
+
+
+def decomposition_tiles(names: Sequence[str], common: Tensor, unique: Tensor) -> list[Tile]:
+    """The common image, (3, H, W) uint8, and the unique ones of the named sources, (M, 3, H, W)."""
+    named = zip(names, unique, strict=True)
+    images = [("common", common), *((f"unique {name}", image) for name, image in named)]
+    return [(name, image_tile(image / 255)) for name, image in images]
 
 
 def rd_tiles(names: Sequence[str], rd: Tensor) -> list[Tile]:

@@ -12,7 +12,7 @@ from fusionlab.data.batches import collate
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.tracking.identity import short
 from fusionlab.tracking.logger import STEP, Tracker
-from fusionlab.tracking.panels import Tile, image_tile, rd_tiles, write_panel
+from fusionlab.tracking.panels import Tile, decomposition_tiles, image_tile, rd_tiles, write_panel
 from fusionlab.training.module import FusionModule
 from fusionlab.training.scores import Scores
 
@@ -22,8 +22,8 @@ SAMPLES = 4  # the first of the validation data, the same each time
 class SampleWriter(Callback):
     """Writes ``samples/epoch-<n>/<id>.png`` in the run folder; logs ``samples/<id>`` to W&B.
 
-    Each is one wide picture: the sources, the picture of every method, and with TTD the RD and the
-    uni-source component of each source.
+    Each is one wide picture: the sources, the picture of every method, the common and unique images
+    of a network that decomposes, and with TTD the RD and the uni-source component of each source.
 
     Args:
         dataset: The validation data.
@@ -54,9 +54,15 @@ class SampleWriter(Callback):
         batch = collate([self.dataset[index]])
         encoded = scores.fuser.encode(batch)
         settings = [None, *scores.ttd.values()]
-        found = [scores.fuser.pictures(batch, encoded, ttd)[0] for ttd in settings]
+        decomposes = scores.fuser.network.decomposes
+        found = [
+            scores.fuser.pictures(batch, encoded, ttd, decomposes and ttd is None)[0]
+            for ttd in settings
+        ]
         tiles = [(name, image_tile(image)) for name, image in zip(names, sources, strict=True)]
         tiles += [(name, one.image) for name, one in zip(scores.values, found, strict=True)]
+        if found[0].common is not None and found[0].unique is not None:
+            tiles += decomposition_tiles(names, found[0].common, found[0].unique)
         for picture in found[1:]:
             assert picture.rd is not None
             tiles += rd_tiles(names, picture.rd)

@@ -87,6 +87,14 @@ class Encoded:
         images = self.network.components_for(features, self._padded, self.task)
         return self.network.crop(self._restored(images), self.sources)
 
+    @property
+    def decomposition(self) -> tuple[Tensor, Tensor]:
+        """The common image and the unique images, of a network that decomposes.
+
+        They are (B, C, H, W) and (B, M, C, H, W), unclamped.
+        """
+        return self._steps.once("decomposition", self._decompose)
+
     def compared(self, compare: str) -> Tensor:
         """What is held against the sources, (B, M, C, H, W): components or the static image."""
         if compare == "components":
@@ -138,6 +146,12 @@ class Encoded:
     def _restored(self, images: Tensor) -> Tensor:
         """(B, M, ...) in the order of the sources again."""
         return images if self._order is None else _at(images, self._order.argsort(1))
+
+    def _decompose(self) -> tuple[Tensor, Tensor]:
+        features = map_features(self._ordered, self.features)
+        common, unique = self.network.images(features, self._padded)
+        network, sources = self.network, self.sources
+        return network.crop(common, sources), network.crop(self._restored(unique), sources)
 
     def _fused_for_each(self, features: Any) -> Tensor:
         return self.fused_of(features).unsqueeze(1).expand_as(self.sources)

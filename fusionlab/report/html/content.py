@@ -116,6 +116,10 @@ class _Page:
                     for name, at in pictures.labels.items()
                 ],
                 "fused": [[self.places[name], at] for name, at in pictures.methods.items()],
+                "decomposition": [
+                    [self.places[name], source, at]
+                    for (name, source), at in pictures.decomposition.items()
+                ],
                 "maps": [
                     [self.places[name], source, at] for (name, source), at in pictures.maps.items()
                 ],

@@ -42,12 +42,15 @@ class Pictures:
     Args:
         sources: By name.
         methods: Fused pictures, by method.
+        decomposition: What all sources show, under None, and what each shows alone, by method and
+            source.
         maps: RD maps, by method and source.
         labels: What is labelled, under None, and what was found, by method; to be laid over.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
+    decomposition: dict[tuple[str, str | None], str] = field(default_factory=dict)
     maps: dict[tuple[str, str], str] = field(default_factory=dict)
     labels: dict[str | None, str] = field(default_factory=dict)
 
@@ -140,6 +143,8 @@ class _Bringer:
             picture = self._picture(method)
             if picture and (address := self._bring(picture, f"{k}-{plain_name(method.name)}")):
                 shown.methods[method.name] = address
+            if method.kind == "network":
+                self._bring_decomposition(shown, k, method.name, numbered)
             for number, name in numbered if method.kind == "ttd" else ():
                 path = self.run.folder / self.sample.rd_map(method.name, name)
                 if address := self._bring(path, f"{k}-rd-{number}-{plain_name(name)}"):
@@ -149,6 +154,17 @@ class _Bringer:
             if address := self._bring(path, f"{k}-labels"):
                 shown.labels[of] = address
         return shown
+
+    def _bring_decomposition(
+        self, shown: Pictures, k: int, method: str, numbered: list[tuple[int, str]]
+    ) -> None:
+        common = self.run.folder / self.sample.common(method)
+        if address := self._bring(common, f"{k}-common"):
+            shown.decomposition[method, None] = address
+        for number, name in numbered:
+            path = self.run.folder / self.sample.unique(method, name)
+            if address := self._bring(path, f"{k}-unique-{number}-{plain_name(name)}"):
+                shown.decomposition[method, name] = address
 
     def _picture(self, method: Method) -> Path | None:
         if method.kind != "folder":

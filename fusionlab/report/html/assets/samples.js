@@ -29,8 +29,12 @@ const judged = (value) => (value > 0 ? "better" : value < 0 ? "worse" : "");
 
 /** Every picture of a sample, with a key that says the same in all samples. */
 function pictures(sample) {
-  const single = new Set(sample.maps.map(([method]) => method)).size < 2;
-  const under = (method) => (single ? "" : `, ${methods[method].name}`);
+  const among = (list) => {
+    const single = new Set(list.map(([method]) => method)).size < 2;
+    return (method) => (single ? "" : `, ${methods[method].name}`);
+  };
+  const under = among(sample.maps);
+  const by = among(sample.decomposition);
   return [
     ...sample.sources.map(([name, src]) => ({
       key: keyOfSource(name),
@@ -41,6 +45,12 @@ function pictures(sample) {
     ...sample.fused.map(([method, src]) => ({
       key: keyOf(method),
       label: methods[method].name,
+      src,
+      method,
+    })),
+    ...sample.decomposition.map(([method, source, src]) => ({
+      key: JSON.stringify(["decomposition", methods[method].name, source]),
+      label: (source === null ? "common" : `unique of ${source}`) + by(method),
       src,
       method,
     })),
