@@ -16,6 +16,7 @@ from fusionlab.networks import (
     list_networks,
     save_checkpoint,
 )
+from fusionlab.networks.checkpoints import file_sha256
 from fusionlab.networks.downloads import is_address
 
 LONGEST_NAME = 200  # bytes; file systems in use take 255, of which the writer needs some
@@ -66,9 +67,12 @@ def _fitting(source: str, options: dict[str, Any]) -> FusionNetwork:
     """
     fitting: list[FusionNetwork] = []
     faults: set[str] = set()
-    if is_address(source):
-        fetch_checkpoint(source)  # fails once, not once for each network
+    path = fetch_checkpoint(source) if is_address(source) else Path(source)  # fails only once
     names = [name for name in list_networks() if NETWORKS[name].trainable]
+    if path.is_file():
+        sha256 = file_sha256(path)
+        known = [n for n in names if any(one.sha256 == sha256 for one in NETWORKS[n].published)]
+        names = known or names
     for name in names:
         try:
             check_checkpoint(name, source, **options)

@@ -13,6 +13,13 @@ from fusionlab.networks import (
 )
 from fusionlab.networks.checkpoints import read_checkpoint
 
+MUFUSION = (
+    "ir_vis_TNO",
+    "ir_vis_RoadScene",
+    "medical_harvard",
+    "multi-exposure_Final",
+    "multi-focus_Final",
+)
 FILES = {  # below shared/
     "weights/ifcnn/IFCNN-SUM.pth": ("ifcnn", {"rule": "sum", "normalize": "none"}),
     "weights/densefuse/densefuse_gray.model": ("densefuse", {"channels_in": 1, "rule": "mean"}),
@@ -24,6 +31,14 @@ FILES = {  # below shared/
     "weights/u2fusion/model.pth": ("u2fusion", {"version": "port", "width": 44}),
     "weights/deepfuse/DF_model_Epoch99.npz": ("deepfuse", {"version": "authors"}),
     "weights/pmgi/IR_VI_CGAN.model-1.data-00000-of-00001": ("pmgi", {"norm": "recreated"}),
+    "weights/sesf/lp+lssim_se_sf_net_times30.pkl": ("sesf", {}),
+    "weights/gacn/GACN.pkl": ("gacn", {"rule": "calibrated"}),
+    **{
+        f"weights/pmgi/{name}.data-00000-of-00001": ("pmgi", {"norm": "recreated"})
+        for name in ("Medical_CGAN.model-29", "Multi-exp_CGAN.model-9", "Multi-focus_CGAN.model-1")
+    },
+    **{f"weights/mufusion/{name}.model": ("mufusion", {}) for name in MUFUSION},
+    "weights/deepfuse/hli1221_deepfuse_model_bs2_epoch4_all.npz": ("deepfuse", {"version": "li"}),
     "reference/networks/cddfuse_random.pth": ("cddfuse", {"residual": "first"}),
     "reference/networks/piafusion_random.pth": ("piafusion", {}),
 }
