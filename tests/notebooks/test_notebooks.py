@@ -10,7 +10,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = (
     *("1_quickstart", "2_ttd_on_your_own_network", "3_metrics_explained", "4_rd_ablations"),
-    "6_does_it_help",
+    *("5_decomposition", "6_does_it_help"),
 )
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
