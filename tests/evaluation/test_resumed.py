@@ -155,7 +155,7 @@ def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
     deadline = time.monotonic() + 120
     while not (rows := list(tmp_path.glob("cut/*/per_image.csv"))) or (
         rows[0].read_text().count("\n") < 20
-        or (rows[0].parent / "report" / "data.js").read_text().count('"id":') < 2
+        or '"id":' not in (rows[0].parent / "report" / "data.js").read_text()
     ):
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -167,7 +167,7 @@ def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
     assert not done.finished
     assert 4 <= len(done.samples) < 40
     data = (folder / "report" / "data.js").read_text()
-    assert 2 <= data.count('"id":') <= len(done.samples) + 1
+    assert 1 <= data.count('"id":') <= len(done.samples) + 1
     for sample in done.samples:
         for path in (
             sample.picture("IFCNN+TTD"),
