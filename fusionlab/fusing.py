@@ -29,6 +29,7 @@ from fusionlab.networks.base import FusionNetwork, check_evaluation_mode
 from fusionlab.registry import OBJECTIVES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, calibrate
+from fusionlab.ttd.encoded import at_places
 
 CALIBRATION_SAMPLES = 4  # the first of a data set
 FAR = 9.0  # grey ranges below black or above white, from which on a fused image is told of
@@ -206,6 +207,15 @@ class Fuser:
         else:
             sources = sources.expand(-1, -1, 3, -1, -1)
         return sources.to(like.dtype)
+
+    def ordered_input(self, batch: dict[str, Any]) -> Tensor:
+        """Sources of a batch, (B, M, C, H, W), as the network takes them, in its authors' order.
+
+        Unlike :meth:`encode`, what the network makes of them is not put back into the data's.
+        """
+        sources = self.network_input(batch["sources"])
+        order = self._order(batch["source_names"], sources.device)
+        return sources if order is None else at_places(sources, order)
 
     def _order(self, names: Sequence[Sequence[str]], device: torch.device) -> Tensor | None:
         """Places of the sources of each sample in its authors' order, (B, M); None to keep them."""

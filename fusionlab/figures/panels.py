@@ -44,7 +44,7 @@ def panel(sample: FusedSample, fixed_scale: bool = False) -> Figure:
     parts = sample.decomposition
     rows, aspect = len(sample.sources), height / width
     cell, wide = columns(4, {2, 3}, _NAME)[1], columns(3, {2}, _NAME)[1]
-    small = columns(len(parts), set(), _NAME)[1] if parts else 0.0
+    small = columns(len(parts), {len(parts) - 1}, _NAME)[1] if parts else 0.0
     room = PAGE_HEIGHT - (2 + bool(parts)) * TITLE - (rows + 1 + bool(parts)) * GAP
     shrunk = min(1.0, room / (aspect * (rows * cell + wide + small)))
     lefts, cell = columns(4, {2, 3}, _NAME, shrunk * cell)
@@ -74,7 +74,7 @@ def _draw_decomposition(
     """A row of images; the place is its top, and the width and aspect of an image."""
     top, width, aspect = place
     for left, (title, image) in zip(
-        columns(len(parts), set(), _NAME, width)[0], parts.items(), strict=True
+        columns(len(parts), {len(parts) - 1}, _NAME, width)[0], parts.items(), strict=True
     ):
         page.text(left + width / 2, top + TITLE / 2, title)
         page.image(image, left, top + TITLE, width, width * aspect)

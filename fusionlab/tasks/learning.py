@@ -110,7 +110,7 @@ class PictureObjective(Objective):
 
     def seen(self, network: FusionNetwork, batch: dict[str, Any]) -> Tensor:
         """The pictures to learn from, (B, 3, S, S) uint8."""
-        names = batch.get("source_names") or [self.names] * len(batch["index"])
+        names = self._names(batch)
         if self.pictures == FUSED:
             fuser = Fuser(network.eval(), self.task)
             own = {**batch, "source_names": names}
@@ -119,6 +119,10 @@ class PictureObjective(Objective):
             return torch.stack([picture.fused for picture in found])
         place = self._place(names[0])
         return to_levels(batch["sources"][:, place].expand(-1, 3, -1, -1))
+
+    def _names(self, batch: dict[str, Any]) -> Sequence[Sequence[str]]:
+        """Of the sources of each sample; pieces all have the same."""
+        return batch.get("source_names") or [self.names] * len(batch["index"])
 
     def _place(self, names: Sequence[str]) -> int:
         roles = [ROLES.get(name.casefold(), name.casefold()) for name in names]
@@ -341,7 +345,8 @@ class SegmentObjective(PictureObjective):
             return self.segmenter(self.seen(network, batch))
         assert self.segmenter is not None
         fixed = network.eval() if self.freeze else network
-        sources = Fuser(fixed, self.task).network_input(batch["sources"])
+        named = {**batch, "source_names": self._names(batch)}
+        sources = Fuser(fixed, self.task).ordered_input(named)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze):
             maps = self._maps(network, sources)
         return self.segmenter.of_maps(maps, (sources.shape[3], sources.shape[4]))

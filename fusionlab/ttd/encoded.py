@@ -141,11 +141,11 @@ class Encoded:
 
     def _ordered(self, images: Tensor) -> Tensor:
         """(B, M, ...) in the order of the network."""
-        return images if self._order is None else _at(images, self._order)
+        return images if self._order is None else at_places(images, self._order)
 
     def _restored(self, images: Tensor) -> Tensor:
         """(B, M, ...) in the order of the sources again."""
-        return images if self._order is None else _at(images, self._order.argsort(1))
+        return images if self._order is None else at_places(images, self._order.argsort(1))
 
     def _decompose(self) -> tuple[Tensor, Tensor]:
         features = map_features(self._ordered, self.features)
@@ -157,7 +157,7 @@ class Encoded:
         return self.fused_of(features).unsqueeze(1).expand_as(self.sources)
 
 
-def _at(images: Tensor, places: Tensor) -> Tensor:
+def at_places(images: Tensor, places: Tensor) -> Tensor:
     """(B, M, ...), the sources of each sample at its places, (B, M)."""
     return images[torch.arange(len(images), device=images.device).unsqueeze(1), places]
 

@@ -5,6 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torchvision.models.detection import FCOS
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import FeaturePyramidNetwork
 
 from fusionlab.data.batches import collate
 from fusionlab.data.dataset import SCENE_CLASSES
@@ -13,6 +16,7 @@ from fusionlab.data.scenes.endless import head_scene, people_scene
 from fusionlab.errors import InputError
 from fusionlab.losses import Step
 from fusionlab.networks import create_network
+from fusionlab.networks.defusion import DeFusion
 from fusionlab.settings import Training
 from fusionlab.tasks.learning import DetectObjective, SegmentObjective
 from fusionlab.tasks.opening import open_detector, open_segmenter
@@ -103,6 +107,56 @@ def test_a_head_on_fused_features_learns(freeze):
     assert bool(changed) is not freeze
     with pytest.raises(InputError, match=r"set network\.name to defusion"):
         objective.check_network(create_network("ifcnn"))
+
+
+@torch.no_grad()
+def test_a_head_sees_the_sources_in_the_networks_order():
+    """DeFusion takes the infrared image first, whatever the data's order."""
+    torch.manual_seed(0)
+    network = create_network("defusion", **DeFusion.small)
+    objective = SegmentObjective(pictures="representation", width=16)
+    objective.parameter_groups(network)
+    objective.segmenter.eval()
+    objective.task, sources = "vif", torch.rand(2, 2, 1, 32, 32)
+    forth = {"sources": sources, "source_names": [("vi", "ir")] * 2}
+    back = {"sources": sources.flip(1), "source_names": [("ir", "vi")] * 2}
+    mixed = {"sources": torch.stack([sources[0], sources[1].flip(0)])}
+    mixed["source_names"] = [("vi", "ir"), ("ir", "vi")]
+    scores = objective._scores(network, forth)
+    assert torch.equal(objective._scores(network, back), scores)
+    assert torch.equal(objective._scores(network, mixed), scores)
+    other = objective._scores(network, {**forth, "sources": sources.flip(1)})
+    assert (other - scores).abs().max() > 1e-5, "the order should matter"
+
+
+def test_a_detector_of_torchvision_stands_on_fused_features():
+    """Its loss reaches the fusion network."""
+    torch.manual_seed(0)
+    network = create_network("defusion", **DeFusion.small)
+    backbone = network.representation
+
+    class Pyramid(torch.nn.Module):
+        """Two sources lie behind each other in the channels of an image."""
+
+        out_channels = 32
+
+        def __init__(self):
+            super().__init__()
+            self.backbone = backbone
+            self.levels = FeaturePyramidNetwork(backbone.feature_info.channels(), 32)
+
+        def forward(self, images):
+            maps = self.backbone(images.unflatten(1, (2, 3)))
+            return self.levels({str(k): x for k, x in enumerate(maps)})
+
+    anchors = AnchorGenerator(((8,), (16,), (32,), (64,)), ((1.0,),) * 4)
+    sizes = {"min_size": 64, "max_size": 64, "image_mean": [0.0] * 6, "image_std": [1.0] * 6}
+    detector = FCOS(Pyramid(), 2, anchor_generator=anchors, **sizes)
+    truth = {"boxes": torch.tensor([[10.0, 12.0, 40.0, 50.0]]), "labels": torch.tensor([1])}
+    losses = detector([torch.rand(6, 64, 64)], [truth])
+    sum(losses.values()).backward()
+    assert network.upper_encoder_layer3.layer[0].conv1.weight.grad.any()
+    assert network.decoder_common_layer1.layer[0].conv1.weight.grad.any()
 
 
 def test_tokens_become_a_pyramid_and_a_map_of_scores():

@@ -362,15 +362,18 @@ def test_two_processes_train_through_both_phases_of_cddfuse(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_train_defusionpp_with_teachers(tmp_path, teacher):
-    """One norm of the encoder never has a gradient, and every process draws its own."""
+@pytest.mark.parametrize("name", ["defusion", "defusionpp", "defusionpp_mcud"])
+def test_two_processes_train_what_decomposes(name, tmp_path, teacher):
+    """One norm of DeFusion++'s encoder never has a gradient, and every process draws its own."""
     root = write_pairs(tmp_path / "pairs", names=("01", "02"), sources=("vi", "ir"), size=(40, 48))
-    argv = ["--config", str(CONFIGS / "defusionpp_mcud.yaml"), "--data.root", str(root)]
-    argv += ["--output", str(tmp_path / "runs"), "--training.options.pairs", str(root)]
-    options = {**MASKED, "batches_per_epoch": 1, "workers": 0}
-    options |= {"options.infrared": teacher, "options.visible": teacher}
+    argv = ["--config", str(CONFIGS / f"{name}.yaml"), "--data.root", str(root)]
+    argv += ["--output", str(tmp_path / "runs")]
+    options = {**SMALL[name], "batches_per_epoch": 1, "workers": 0}
+    if name == "defusionpp_mcud":
+        options |= {"options.infrared": teacher, "options.visible": teacher, "options.pairs": root}
     argv += [text for key, value in options.items() for text in (f"--training.{key}", str(value))]
-    for key, value in DeFusionPP.small.items():
+    network = DeFusion if name == "defusion" else DeFusionPP
+    for key, value in network.small.items():
         argv += [f"--network.options.{key}", str(value)]
     devices = {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "max_epochs": 2}
     devices["check_val_every_n_epoch"] = 2
@@ -379,6 +382,6 @@ def test_two_processes_train_defusionpp_with_teachers(tmp_path, teacher):
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(CONFIGS.parent)}
     subprocess.run(command, check=True, env=environment, cwd=tmp_path, timeout=600)
     (folder,) = (tmp_path / "runs").iterdir()
-    assert read_checkpoint(folder / "last.ckpt").network == "defusionpp"
+    assert read_checkpoint(folder / "last.ckpt").network == name.removesuffix("_mcud")
     (result,) = json.loads((folder / "summary.json").read_text())["results"]
     assert result["images"] == 2
