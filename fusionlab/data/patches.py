@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -43,6 +44,8 @@ class PairPatches(Dataset[dict[str, Any]]):
         limit: Number of samples to use, from the first; None for all.
         order: Names of the sources in the order of a network, see
             :func:`~fusionlab.data.layouts.names.places_of`; empty for that of the data.
+        with_truth: Whether patches come with their ground truth, which the data must have; of more
+            than two sources the first and the last are taken.
 
     Raises:
         InputError: If no patch is left.
@@ -56,8 +59,9 @@ class PairPatches(Dataset[dict[str, Any]]):
         least_contrast: float = 0.0,
         limit: int | None = None,
         order: Sequence[str] = (),
+        with_truth: bool = False,
     ) -> None:
-        self.side = side
+        self.side, self.with_truth = side, with_truth
         self.orders = [places_of(order, names) for names in dataset.source_names]
         sizes = dataset.sizes[:limit]
         self.places = [
@@ -70,7 +74,9 @@ class PairPatches(Dataset[dict[str, Any]]):
                 f"no image in {dataset.name} holds a patch of {side}x{side}; "
                 "lower training.crop_size"
             )
-        self.images = ImageCache(dataset.coloured, sizes, 3 * max(map(len, dataset.source_names)))
+        most = max(map(len, dataset.source_names)) + with_truth
+        read = partial(_with_truth, dataset) if with_truth else dataset.coloured
+        self.images = ImageCache(read, sizes, 3 * most)
         if least_contrast > 0:
             self._leave_out_flat_patches(least_contrast, dataset.name)
 
@@ -78,14 +84,19 @@ class PairPatches(Dataset[dict[str, Any]]):
         return len(self.places)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """``sources`` (M, 1, S, S), luma, ``rgb`` (M, 3, S, S), both in [0, 1], and ``index``."""
+        """``sources`` (M, 1, S, S), luma, ``rgb`` (M, 3, S, S), both in [0, 1], and ``index``.
+
+        And ``reference`` (3, S, S), if they come with it.
+        """
         place = self.places[index]
         own = self.images.cut(*place, self.side)
         patches = [own[k] for k in self.orders[place[0]]]
+        patches = [patches[0], patches[-1]] if self.with_truth else patches
         return {
             "index": index,
             "sources": torch.stack([to_luma(patch) for patch in patches]),
             "rgb": torch.stack([to_rgb(patch) for patch in patches]),
+            **({"reference": to_rgb(own[-1])} if self.with_truth else {}),
         }
 
     def _leave_out_flat_patches(self, least: float, name: str) -> None:
@@ -100,6 +111,13 @@ class PairPatches(Dataset[dict[str, Any]]):
             raise InputError(
                 f"every patch in {name} has less contrast than {least}; lower training.contrast"
             )
+
+
+def _with_truth(dataset: FusionDataset, index: int) -> list[Tensor]:
+    """The sources of a sample, and its ground truth."""
+    truth = dataset.images(index)[1]
+    assert truth is not None
+    return [*dataset.coloured(index), truth]
 
 
 class ResizedPhotographs(Dataset[dict[str, Any]]):

@@ -93,9 +93,10 @@ def find_weights(folders: Sequence[str], names: Sequence[str]) -> list[Found]:
     Raises:
         InputError: If a folder does not exist.
     """
-    entries = [(name, entry) for name in names for entry in NETWORKS[name].published]
+    whole = [name for name in names if not NETWORKS[name].parts]
+    entries = [(name, entry) for name in whole for entry in NETWORKS[name].published]
     endings = {OURS, *(Path(entry.file).suffix for _, entry in entries)}
-    found: dict[tuple[str, str], Found] = {}
+    found = {(name, str(path)): Found(name, path, ()) for name, path in _in_parts(folders, names)}
     for path in _files(folders, endings):
         sha256 = file_sha256(path)
         for name, entry in entries:
@@ -105,6 +106,15 @@ def find_weights(folders: Sequence[str], names: Sequence[str]) -> list[Found]:
         if path.suffix == OURS and (name := _stated(path)) in names:
             found.setdefault((name, sha256), Found(name, path, ()))
     return list(found.values())
+
+
+def _in_parts(folders: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Folders that hold every part of a network."""
+    for name in names:
+        files = [f"{part}.pth" for part in NETWORKS[name].parts]
+        for path in _files(folders, {".pth"} if files else set()):
+            if path.name == files[0] and all((path.parent / one).is_file() for one in files):
+                yield name, path.parent
 
 
 def _files(folders: Sequence[str], endings: set[str]) -> Iterator[Path]:
@@ -140,7 +150,8 @@ def _missing(name: str, own: Sequence[Found], folders: Sequence[str], tasks: Seq
         return f"{name} is left out: {files} in {where} is not for {', '.join(tasks)}"
     published = NETWORKS[name].published
     wanted = [one for one in published if not one.tasks or set(one.tasks) & set(tasks)]
-    files = " or ".join(_linked(one) for one in wanted)
+    joint = " with " if NETWORKS[name].parts else " or "
+    files = joint.join(_linked(one) for one in wanted)
     remedy = files or "none is published: train it, or convert other weights to safetensors"
     reason = f"no weights of it in {where}" if folders else "no folder of weights is given"
     return f"{name} is left out: {reason} ({remedy})"

@@ -18,6 +18,7 @@ from fusionlab.networks.checkpoints import (
     check_fit,
     load_weights,
     read_checkpoint,
+    read_parts,
     save_checkpoint,
     weights_sha256,
 )
@@ -119,6 +120,8 @@ def _read(name: str, address: str) -> Checkpoint:
     theirs = (NETWORKS[name].convert_published, NETWORKS[name].numpy_scalars)
     if address == BUNDLED:
         return read_checkpoint(bundled_checkpoint(name))
+    if NETWORKS[name].parts and Path(address).is_dir():
+        return read_parts(address, NETWORKS[name].parts, *theirs)
     if not is_address(address):
         return read_checkpoint(address, *theirs)
     path = fetch_checkpoint(address)

@@ -133,6 +133,10 @@ class FusionNetwork(nn.Module):
     published: ClassVar[tuple[Published, ...]] = ()
     """Its authors' checkpoints."""
 
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Names of its parts, where its authors publish each as a file, ``<name>.pth``: a checkpoint
+    may be the folder that holds them."""
+
     numpy_scalars: ClassVar[bool] = False
     """Whether these hold NumPy scalars beside the weights."""
 

@@ -122,6 +122,29 @@ def read_checkpoint(
     return checkpoint
 
 
+def read_parts(
+    folder: str | Path,
+    parts: Sequence[str],
+    convert: Callable[[Any], Any] = FusionNetwork.convert_published,
+    numpy_scalars: bool = False,
+) -> Checkpoint:
+    """Read a checkpoint whose parts are files, ``<part>.pth``; keys begin with the part.
+
+    Parts without a file are left out; the hash is that of the others' hashes, in their order.
+
+    Raises:
+        InputError: As :func:`read_checkpoint`, or if there is no part.
+    """
+    paths = [path for part in parts if (path := Path(folder) / f"{part}.pth").is_file()]
+    if not paths:
+        names = ", ".join(f"{part}.pth" for part in parts)
+        raise InputError(f"{folder} holds none of {names}; set network.checkpoint to their folder")
+    read = [read_checkpoint(path, convert, numpy_scalars) for path in paths]
+    state = {f"{one.path.stem}.{key}": value for one in read for key, value in one.state.items()}
+    sha256 = hashlib.sha256("".join(one.sha256 for one in read).encode()).hexdigest()
+    return Checkpoint(Path(folder), sha256, state)
+
+
 def _is_inflated(value: Tensor) -> bool:
     """Whether it stands for more numbers than the file holds: each would be read many times."""
     return value.numel() * value.element_size() > value.untyped_storage().nbytes()

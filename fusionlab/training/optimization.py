@@ -134,9 +134,11 @@ def _check_several(settings: Training, trainer: L.Trainer) -> None:
     Raises:
         InputError: Naming the setting.
     """
+    limited = trainer.max_steps != -1 or bool(stops(trainer))
     unfit = {
         "trainer.accumulate_grad_batches": trainer.accumulate_grad_batches != 1,
-        "trainer.max_steps": trainer.max_steps != -1 or bool(stops(trainer)),
+        # one batch alone, which sets it, ends anyway
+        "trainer.max_steps": limited and not trainer.fast_dev_run,  # type: ignore[attr-defined]
         "training.schedule ReduceLROnPlateau": settings.schedule.casefold() == "reducelronplateau",
     }
     for name, given in unfit.items():

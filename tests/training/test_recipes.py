@@ -19,6 +19,7 @@ import train
 from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.networks.defusion import DeFusion
 from fusionlab.networks.defusionpp import DeFusionPP
+from fusionlab.networks.holoco import HoLoCo
 from fusionlab.networks.piafusion import IlluminationClassifier
 
 from ..conftest import write_pairs
@@ -33,12 +34,14 @@ SMALL_NETWORKS = {
     "defusion": DeFusion.small,
     "defusionpp": DeFusionPP.small,
     "defusionpp_mcud": DeFusionPP.small,
+    "holoco": HoLoCo.small,
 }
 NAMES = {  # of the validated pair
     "cddfuse_mif": ("mri", "ct"),
     "curvemef": EXPOSURES,
     "deepfuse": EXPOSURES,
     "ffmef_mef": EXPOSURES,
+    "holoco": EXPOSURES,
 }
 SMALL = {  # what learns in seconds on a CPU
     "cddfuse_mif": PATCHES,
@@ -56,6 +59,7 @@ SMALL = {  # what learns in seconds on a CPU
     "ffmef_mef": PATCHES,
     "gacn": {"crop_size": 32, "batch_size": 2},
     "gifnet": {**PATCHES, "crop_size": 32, "limit": 1, "batch_size": 1},
+    "holoco": {"crop_size": 64, "stride": 1000, "limit": 2, "batch_size": 2},
     "mufusion": PATCHES,
     "piafusion_illumination": {"crop_size": 64, "batch_size": 16},
     "piafusion_vif": PATCHES,
@@ -84,7 +88,7 @@ SMALL = {  # what learns in seconds on a CPU
     },
     "u2fusion": {**PATCHES, "options.c": 0.1},
 }
-VGGS = {"mufusion": 19, "u2fusion": 16}  # depths
+VGGS = {"holoco": 16, "mufusion": 19, "u2fusion": 16}  # depths
 
 
 @pytest.fixture
@@ -118,7 +122,9 @@ def run_recipe(tmp_path, classifier, teacher):
         argv += ["--trainer.devices", "1", "--output", str(tmp_path / "runs")]
         if name.partition("_")[0] not in ("detect", "segment") and "illumination" not in name:
             argv += ["--data.root", str(root)]
-        if names == EXPOSURES:  # the scenes that the package carries have three
+        if (
+            names == EXPOSURES and name != "holoco"
+        ):  # the scenes that the package carries have three
             argv += ["--training.root", str(root)]
         if name in VGGS:
             argv += ["--training.options.vgg", save_vgg(tmp_path / "vgg.pth", VGGS[name])]
@@ -167,6 +173,7 @@ LONG = (
     "deepfuse",
     "densefuse",
     "gacn",
+    "holoco",
     "mufusion",
     "piafusion_vif",
     "pmgi",
