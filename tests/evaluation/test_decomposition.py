@@ -19,6 +19,7 @@ from fusionlab.networks import create_network, save_checkpoint
 from fusionlab.networks.defusion import DeFusion
 from fusionlab.runs.run import Run
 from fusionlab.settings import TTD, Data
+from fusionlab.tracking.image_table import image_table
 from fusionlab.tracking.panels import sample_tiles
 
 
@@ -158,6 +159,12 @@ def test_panels_have_them_behind_the_networks_picture(run):
         *("DeFusion", "common", "unique vi", "unique ir", "DeFusion+TTD"),
     ]
     assert names.count("common") == 1
+
+
+def test_the_table_of_images_has_a_column_for_each(run):
+    table = image_table(run, run.about["results"][0], run.samples)
+    found = [name for name in table.columns if name.startswith(("common", "unique"))]
+    assert found == ["common DeFusion", "unique vi DeFusion", "unique ir DeFusion"]
 
 
 def test_the_figure_has_a_row_of_them(fusion, folder, options, tmp_path, monkeypatch):
