@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 import fusionlab
 from fusionlab.errors import InputError
 
@@ -92,6 +94,29 @@ def with_lists(argv: Sequence[str], options: Sequence[str]) -> list[str]:
         else:
             found.append(argument)
     return [*found, *(["--plugin", _as_list(plugins)] if plugins else [])]
+
+
+def with_names(argv: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Arguments in which a list in brackets behind an option has names, [01, NO], no numbers."""
+    found: list[str] = []
+    for argument in argv:
+        key, equals, value = argument.partition("=")
+        if found and found[-1] in options and not equals:
+            found.append(_names(argument))
+        elif key in options and equals:
+            found += [key, _names(value)]
+        else:
+            found.append(argument)
+    return found
+
+
+def _names(text: str) -> str:
+    try:
+        names = yaml.load(text, yaml.BaseLoader) if text.startswith("[") else None
+    except yaml.YAMLError:
+        return text  # the parser says what is wrong with it
+    flat = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return json.dumps(names, ensure_ascii=False) if flat else text
 
 
 def _as_list(words: Sequence[str]) -> str:

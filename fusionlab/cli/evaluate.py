@@ -77,7 +77,7 @@ def parser() -> Parser:
     add_switch(
         made,
         "--allow_unmatched",
-        "Leave out samples without a fused picture, and pictures without a sample.",
+        "Leave out samples that lack a source or a fused picture, and pictures without a sample.",
     )
     add_switch(made, "--report", "Write an HTML report: pictures, maps, tables, plots.", True)
     add_switch(

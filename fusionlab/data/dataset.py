@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from fusionlab.console import note
 from fusionlab.data.classes import ClassSet
-from fusionlab.data.colour import grey_levels, merge_chroma, to_luma, to_rgb
+from fusionlab.data.colour import grey_levels, merge_chroma, to_chroma, to_luma, to_rgb
 from fusionlab.data.decoding import Header, header
-from fusionlab.data.files import content_hash
+from fusionlab.data.files import content_hash, is_image
 from fusionlab.data.images import Noticed, Reading, examine, read_image
 from fusionlab.data.labels import LabelReader, Labels, object_labels
 from fusionlab.data.layouts import Listing, Sample, find_samples, task_of
 from fusionlab.data.layouts.labels import find_labels
+from fusionlab.data.layouts.names import NO_TRUTH
+from fusionlab.data.layouts.roles import INFRARED, roles_of
 from fusionlab.data.manifest_files import load_manifest
 from fusionlab.data.manifest_open import open_manifest
 from fusionlab.data.ranges import REFERENCE, readings
@@ -27,8 +31,8 @@ from fusionlab.data.scenes import TASKS, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
-# An infrared image has no colour, whatever three channels (after JPEG: unequal ones) its file has.
-INFRARED = frozenset({"ir", "infrared", "cropinfrared", "thermal"})
+FEW = 3  # images that tell what a folder holds
+PSEUDO = 0.02  # mean distance from neutral of an infrared image that is coloured on purpose
 SCENE_CLASSES = {  # of boxes and of masks
     "vif": (ClassSet(("person",)), ClassSet(("background", "person"))),
     "mif": (ClassSet(("lesion",)), ClassSet(("background", "lesion"))),
@@ -78,7 +82,7 @@ class FusionDataset(Dataset):
 
     def coloured(self, index: int) -> list[Tensor]:
         """The sources of a sample, without the colours that infrared images have in some files."""
-        return _coloured(self.images(index)[0], self.source_names[index])
+        return _coloured(self.images(index)[0], self.source_names[index], self.task)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -111,7 +115,7 @@ def make_sample(
         colours; ``chroma`` (2, H, W), put back where a network fuses luma; ``grey`` (M, 1, H, W)
         uint8, what metrics see.
     """
-    coloured = _coloured(images, names)
+    coloured = _coloured(images, names, task)
     in_colour = any(image.shape[0] == 3 for image in coloured)
     return {
         "id": id_,
@@ -205,7 +209,7 @@ class FolderDataset(FusionDataset):
         """
         for name, paths in self._by_source().items():
             self.noticed[name] = examine(paths, self.readings[name])
-        self.notes = self.oddities()
+        self.notes = [*self.oddities(), *self._pseudo_coloured()]
 
     def oddities(self) -> list[str]:
         """Lines about what was odd in the files that were read so far."""
@@ -213,6 +217,16 @@ class FolderDataset(FusionDataset):
 
     def _read(self, name: str, path: Path) -> Tensor:
         return read_image(path, self.readings[name], self.noticed[name])
+
+    def _pseudo_coloured(self) -> list[str]:
+        """A line on each infrared source whose first image has colours."""
+        names = self.source_names[0]
+        pairs = zip(names, roles_of(names, self.task), self.images(0)[0], strict=True)
+        return [
+            f"{name}: its colours are dropped, since infrared has none: it is fused as grey"
+            for name, role, image in pairs
+            if role in INFRARED and image.shape[0] == 3 and to_chroma(image).abs().mean() > PSEUDO
+        ]
 
     def _by_source(self) -> dict[str, list[Path]]:
         """The files of each source, those of ground truths last."""
@@ -229,6 +243,11 @@ class FolderDataset(FusionDataset):
         names = ", ".join(listing.source_names)
         kind = f"{listing.layout}: {names}" + (" and a ground truth" if self.has_reference else "")
         ignored = f"; {len(listing.ignored)} other files ignored" if listing.ignored else ""
+        folders = dict.fromkeys(path.parent.name for path in listing.ignored if is_image(path))
+        ignored += f", images in {', '.join(folders)}" if folders else ""
+        if listing.left_out:
+            names = ", ".join(path.name for path in listing.left_out[:3])
+            ignored += f"; {len(listing.left_out)} files without a partner left out ({names} …)"
         manifest = listing.manifest
         named = (
             f" of {manifest['name']}, {manifest['hashes_checked']} hashes checked"
@@ -310,20 +329,24 @@ class SceneDataset(FusionDataset):
         }
 
 
-def open_data(settings: Data) -> list[FusionDataset]:
+def open_data(settings: Data, allow_unmatched: bool = False) -> list[FusionDataset]:
     """The folder of the config, or the built-in scenes of its task, or of all tasks.
+
+    Args:
+        settings: The config.
+        allow_unmatched: Whether samples that lack a file are left out instead of refused.
 
     Raises:
         InputError: If the folder cannot be used, or its task cannot be told.
     """
     if settings.root is not None:
-        listing, task = _find(settings)
+        listing, task = _find(settings, allow_unmatched)
         page, labels, classes = settings.page, settings.labels, settings.classes
         return [FolderDataset(listing, task, settings.range, page, labels, classes)]
     return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 
 
-def _find(settings: Data) -> tuple[Listing, str]:
+def _find(settings: Data, allow_unmatched: bool) -> tuple[Listing, str]:
     """The samples and their task."""
     assert settings.root is not None
     if settings.name is not None:
@@ -333,9 +356,19 @@ def _find(settings: Data) -> tuple[Listing, str]:
                 f"data.task is {settings.task}, but {manifest.name} is {manifest.task}; unset it"
             )
         return open_manifest(manifest, settings.root, settings.verify_hashes), manifest.task
+    reference = settings.reference
+    if reference is None and settings.task in ("vif", "mif"):
+        reference = NO_TRUTH
     listing = find_samples(
-        settings.root, settings.layout, settings.sources, settings.reference, settings.split
+        settings.root,
+        settings.layout,
+        [str(name) for name in settings.sources or ()] or None,
+        reference,
+        settings.split,
+        allow_unmatched,
     )
+    if settings.reference is None:
+        _drop_masks(listing)
     task = settings.task or task_of(listing.source_names)
     if task is None:
         names = ", ".join(listing.source_names)
@@ -346,9 +379,22 @@ def _find(settings: Data) -> tuple[Listing, str]:
     return listing, task
 
 
-def _coloured(images: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
-    pairs = zip(images, names, strict=True)
-    return [to_luma(image) if name.casefold() in INFRARED else image for image, name in pairs]
+def _drop_masks(listing: Listing) -> None:
+    """Take no ground truth whose images have two levels only: these are masks."""
+    truths = [sample.reference for sample in listing.samples if sample.reference]
+    if truths and all(len(read_image(path).unique()) == 2 for path in truths[:FEW]):
+        note(
+            f"{truths[0].parent} holds masks of two levels, no ground truth; if it is one, set "
+            "data.reference"
+        )
+        listing.samples = [replace(sample, reference=None) for sample in listing.samples]
+
+
+def _coloured(images: Sequence[Tensor], names: Sequence[str], task: str) -> list[Tensor]:
+    """An infrared image has no colour, whatever three channels its file has."""
+    roles = roles_of(names, task)
+    pairs = zip(images, roles, strict=True)
+    return [to_luma(image) if role in INFRARED else image for image, role in pairs]
 
 
 def _size(image: Tensor) -> tuple[int, int]:

@@ -6,7 +6,9 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePath
 
 from fusionlab.errors import InputError
@@ -26,6 +28,8 @@ UNREAD = frozenset(
         *(".nrrd", ".pfm", ".svg", ".eps", ".ico", ".jls", ".mat", ".seq", ".ima", ".dicom"),
     }
 )
+
+_left_out: ContextVar[frozenset[Path]] = ContextVar("left_out", default=frozenset())
 
 
 def extension(path: Path | PurePath) -> str:
@@ -58,9 +62,37 @@ def images_in(folder: Path) -> Iterator[Path]:
     found = sorted((f for f in folder.iterdir() if is_image(f) and not f.is_dir()), key=natural)
     for path in found:
         check_name(path)
-        if not path.is_file():
-            raise InputError(f"{path} is a link to a file that is not there; get it, or delete it")
+    left_out = _left_out.get()
+    found = [path for path in found if path not in left_out]
+    dangling = [path for path in found if not path.is_file()]
+    if dangling:
+        text = f"{dangling[0]} is a link to a file that is not there; get it, or delete it"
+        raise UnmatchedError(text, dangling)
     yield from found
+
+
+class UnmatchedError(InputError):
+    """Files that would make a sample vanish.
+
+    Args:
+        text: The line for the user.
+        paths: The files, of which the line names the first.
+    """
+
+    def __init__(self, text: str, paths: Sequence[Path]) -> None:
+        more = f" ({len(paths) - 1} more such)" if len(paths) > 1 else ""
+        super().__init__(text + more)
+        self.paths = list(paths)
+
+
+@contextmanager
+def leaving_out(paths: Iterable[Path]) -> Iterator[None]:
+    """Within the block :func:`images_in` passes these files over."""
+    token = _left_out.set(frozenset(paths))
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
 
 
 def check_name(path: Path) -> None:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from fusionlab.data.files import EXTENSIONS, natural
+from fusionlab.data.files import EXTENSIONS, extension, natural
 from fusionlab.data.layouts import LAYOUTS
 from fusionlab.errors import InputError
 from fusionlab.settings.checks import stays_inside
@@ -44,7 +44,7 @@ class File:
         path = PurePosixPath(self.path)
         if path.is_absolute() or ".." in path.parts or "\\" in self.path:
             raise InputError(f"path {self.path} must lie in the data set, with slashes")
-        if path.suffix.casefold() not in EXTENSIONS:
+        if extension(path) not in EXTENSIONS:
             raise InputError(f"path {self.path} must end in one of {', '.join(sorted(EXTENSIONS))}")
         if self.sha256 is not None and not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise InputError(f"sha256 of {self.path} must be 64 hexadecimal digits")

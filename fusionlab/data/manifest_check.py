@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from rich.console import Console
 from rich.progress import track
 
-from fusionlab.data.files import is_image
+from fusionlab.data.files import is_image, key, stem
 from fusionlab.data.layouts.splits import find_folder, subfolders_of
 from fusionlab.data.manifest import File, Manifest
 from fusionlab.errors import InputError
@@ -128,7 +128,7 @@ def _locate(manifest: Manifest, base: Path) -> Check:
 
 def _key(path: Path | PurePosixPath) -> str:
     """What two spellings of a file have in common: folders and stem, case-folded."""
-    return path.with_suffix("").as_posix().casefold()
+    return key((path.parent / stem(path)).as_posix())
 
 
 def _has_wrong_size(file: File, where: Path) -> bool:

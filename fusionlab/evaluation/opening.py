@@ -44,7 +44,7 @@ def open_bench(settings: Namespace) -> Bench:
     else:
         one = settings.network
         given = [Method(one.name, one.checkpoint, one.options, one.stretch)]
-    whole = open_data(settings.data)
+    whole = open_data(settings.data, settings.allow_unmatched)
     check_data(whole)
     networks = open_given(given, ttd, whole, settings.data.colour, settings.weights)
     datasets = [first_samples(dataset, settings.conditions.limit) for dataset in whole]
@@ -198,8 +198,8 @@ def _check_methods(settings: Namespace, ttd: Sequence[TTD]) -> None:
     """
     if settings.methods and settings.network != Network():
         raise InputError("network and methods are two answers; give methods alone")
-    if settings.allow_unmatched and not settings.fused:
-        raise InputError("allow_unmatched is for scoring; set fused too, or leave it out")
+    if settings.allow_unmatched and not settings.fused and settings.data.root is None:
+        raise InputError("allow_unmatched is for folders; set fused or data.root, or leave it out")
     if settings.fused is None:
         return
     if not settings.fused:

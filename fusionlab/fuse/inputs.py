@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fusionlab.data.dataset import FolderDataset, FusionDataset
-from fusionlab.data.files import stem
+from fusionlab.data.files import key, stem
 from fusionlab.data.images import image_size
-from fusionlab.data.layouts import KNOWN_SOURCES, Listing, Sample, task_of
+from fusionlab.data.layouts import Listing, Sample, task_of
+from fusionlab.data.layouts.roles import in_order
 from fusionlab.data.layouts.subfolders import find_subfolders
 from fusionlab.data.layouts.suffixes import parts
 from fusionlab.errors import InputError
@@ -61,7 +62,9 @@ def named_sources(
             "vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus)"
         )
     named = dict(zip(names, paths, strict=True))
-    return (named if given is not None else _in_known_order(named)), task
+    if given is None:
+        named = {name: named[name] for name in in_order(names, task)}
+    return named, task
 
 
 def open_dataset(
@@ -140,14 +143,14 @@ def _check_given(paths: Sequence[Path], given: Sequence[str]) -> None:
     for name in given:
         if not name or Path(name).name != name:
             raise InputError(f"sources names {name!r}, which cannot be a part of a file's name")
-    if len(given) != len(paths) or len({name.casefold() for name in given}) < len(given):
+    if len(given) != len(paths) or len({key(name) for name in given}) < len(given):
         raise InputError(
             f"sources must be {len(paths)} different names, one per source, got {', '.join(given)}"
         )
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    own = [path.resolve().name if path.is_dir() else path.stem for path in paths]
+    own = [path.resolve().name if path.is_dir() else stem(path) for path in paths]
     endings = [parts(path)[1] for path in paths]
     folders = [path.resolve().parent.name for path in paths]
     candidates = [own, endings, folders]
@@ -158,21 +161,13 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _differ(names: Sequence[str]) -> bool:
-    return all(names) and len({name.casefold() for name in names}) == len(names)
-
-
-def _in_known_order(named: dict[str, Path]) -> dict[str, Path]:
-    folded = {name.casefold(): name for name in named}
-    for known in KNOWN_SOURCES:
-        if set(known) == set(folded):
-            return {folded[name]: named[folded[name]] for name in known}
-    return named
+    return all(names) and len({key(name) for name in names}) == len(names)
 
 
 def _match(folders: dict[str, Path]) -> list[Sample]:
     """Files of equal stem in all folders, case-folded, whatever their extension."""
     first = next(iter(folders.values()))
-    names = tuple(name.casefold() for name in folders)
+    names = tuple(map(key, folders))
     try:
         return find_subfolders(first.parent, folders, [], names, None)
     except InputError as fault:

@@ -49,3 +49,16 @@ def stays_inside(kind: str, name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if not name or name.startswith(("/", "\\")) or ".." in parts or "\0" in name:
         raise InputError(f"{kind} {name!r} leads out of its folder; rename it")
+
+
+def as_name(key: str, value: object) -> str:
+    """A name that YAML may have read as a number.
+
+    Raises:
+        InputError: If what was written cannot be told from it, as of NO, which becomes false.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise InputError(f"{key} has {value!r}; write the name in quotes: '\"NO\"', say")

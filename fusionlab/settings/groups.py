@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from fusionlab.errors import InputError
 from fusionlab.registry import LAYOUTS, NETWORKS, OBJECTIVES
-from fusionlab.settings.checks import at_home, at_least, check_range, stays_inside
+from fusionlab.settings.checks import as_name, at_home, at_least, check_range, stays_inside
 
 Task = Literal["vif", "mif", "mef", "mff"]
 Cluster = Literal["slurm", "torchelastic", "lightning", "mpi", "lsf", "kubeflow"]
@@ -83,7 +83,7 @@ class Data:
     split: str | None = None
     task: Task | None = None
     layout: str = "auto"
-    sources: list[str] | None = None
+    sources: list[str | int] | None = None
     reference: str | None = None
     range: float | str | dict[str, float | str] | None = None
     page: int | None = None
@@ -96,8 +96,10 @@ class Data:
     def __post_init__(self) -> None:
         """Check what types cannot."""
         self.root, self.name = at_home(self.root), at_home(self.name)
+        if self.sources is not None:
+            self.sources = [as_name("data.sources", name) for name in self.sources]
         for name in self.sources or ():
-            stays_inside("data.sources", name)
+            stays_inside("data.sources", str(name))
         if self.layout != "auto":
             LAYOUTS.check("data.layout", self.layout)
         if self.sources is not None and len(set(self.sources)) < max(1, len(self.sources)):

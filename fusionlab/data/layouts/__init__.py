@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusionlab.data.files import images_in
+from fusionlab.data.files import (
+    UNREAD,
+    UnmatchedError,
+    extension,
+    images_in,
+    key,
+    leaving_out,
+    stem,
+)
+from fusionlab.data.layouts.categories import is_category
 from fusionlab.data.layouts.listing import Listing, Sample
-from fusionlab.data.layouts.names import KNOWN_SOURCES, task_of
+from fusionlab.data.layouts.names import KNOWN_SOURCES, known, resolved, task_of
 from fusionlab.data.layouts.scenes import is_scene, truths_of_scenes
 from fusionlab.data.layouts.splits import enter
 from fusionlab.data.layouts.suffixes import with_suffix
@@ -19,6 +28,7 @@ __all__ = ["KNOWN_SOURCES", "Listing", "Sample", "find_samples", "task_of"]
 _LOOKS = {
     "subfolders": "subfolders: vi/01.png with ir/01.png",
     "scenes": "scenes: 01/01_A.png with 01/01_B.png",
+    "categories": "categories: day/vi/01.png with day/ir/01.png",
     "suffixes": "suffixes: 01-A.png with 01-B.png",
 }
 
@@ -29,36 +39,72 @@ def find_samples(
     sources: Sequence[str] | None = None,
     reference: str | None = None,
     split: str | None = None,
+    allow_unmatched: bool = False,
 ) -> Listing:
     """Find the samples below a folder.
 
     Args:
         root: The folder.
         layout: ``subfolders`` (``vi/01.png ir/01.png``), ``scenes`` (``01/01_A.png 01/01_B.png``,
-            or a folder of exposures without suffixes), ``suffixes`` (``01-A.png 01-B.png``) or
-            ``auto``. Names are matched case-folded, whatever their extension.
+            ``01/vi.png 01/ir.png``, or a folder of exposures without suffixes), ``categories``
+            (a folder per category, each laid out as one of the others), ``suffixes``
+            (``01-A.png 01-B.png``) or ``auto``. Names are matched case-folded, whatever their
+            extension.
         sources: Names of the subfolders or suffixes that are sources, in their order; None finds
             known pairs, else takes all subfolders, or all suffixes of one letter.
-        reference: Name of the subfolder or suffix with the ground truth; None finds usual names.
+        reference: Name of the subfolder or suffix with the ground truth; None finds usual names,
+            except beside infrared–visible and medical sources; empty takes none.
         split: Name of the subfolder of ``root``, or of each source's, that is meant.
+        allow_unmatched: Whether samples that lack a file are left out instead of refused.
 
     Raises:
         InputError: If nothing is found, a partner or a named reference is missing, or two files
             share a name.
     """
     root = Path(root)
+    left_out: list[Path] = []
+    while True:
+        try:
+            with leaving_out(left_out):
+                listing = _found(root, layout, sources, reference, split)
+                _check_formats(listing, allow_unmatched)
+        except UnmatchedError as fault:
+            if not allow_unmatched:
+                raise
+            left_out += fault.paths
+        else:
+            listing.left_out = left_out
+            return listing
+
+
+def _found(
+    root: Path,
+    layout: str,
+    sources: Sequence[str] | None,
+    reference: str | None,
+    split: str | None,
+) -> Listing:
     if not root.is_dir():
         raise InputError(f"no folder {root}; set data.root to an existing one")
     base, folders = enter(root, split)
     files = list(images_in(base))
-    given = tuple(name.casefold() for name in sources) if sources else None
-    truth = reference.casefold() if reference else None
+    given = tuple(key(name) for name in sources) if sources else None
+    truth = None if reference is None else key(reference)
     if layout == "auto":
         layout = _guess(base, folders, files, given, truth)
     samples = LAYOUTS[layout](base, folders, files, given, truth)
     _check(samples, base, layout, sources, reference)
     searched = list(folders.values()) if split and base == root else [base]
-    return Listing(root, layout, samples, _unused(searched, samples), split)
+    return Listing(root, layout, samples, _unused(searched, samples), split=split)
+
+
+def _check_formats(listing: Listing, allow_unmatched: bool) -> None:
+    """Refuse images of other formats among those of samples, whose absence nobody would see."""
+    used = {path.parent for sample in listing.samples for path in sample.sources.values()}
+    odd = [path for path in listing.ignored if path.parent in used and extension(path) in UNREAD]
+    if odd and not allow_unmatched:
+        text = f"{odd[0]} is of a format that is not read; convert it to PNG, or move it away"
+        raise UnmatchedError(text, odd)
 
 
 def _check(
@@ -79,7 +125,8 @@ def _check(
     for sample in samples:
         if len(sample.sources) == 1:
             (path,) = sample.sources.values()
-            raise InputError(f"{path} has no partner; add it, or set data.layout or data.sources")
+            text = f"{path} has no partner; add it, or set data.layout or data.sources"
+            raise UnmatchedError(text, [path])
 
 
 def _unused(folders: list[Path], samples: list[Sample]) -> list[Path]:
@@ -96,18 +143,25 @@ def _guess(
     given: tuple[str, ...] | None,
     reference: str | None,
 ) -> str:
-    names = {title.casefold() for title in folders}
-    if any(names.issuperset(known) for known in ([given] if given else KNOWN_SOURCES)):
+    names = {key(title) for title in folders}
+    full = [title for title, folder in folders.items() if any(images_in(folder))]
+    if names.issuperset(resolved(given, folders)) if given else known(full):
         return "subfolders"
-    if with_suffix(files, given) or (files and not folders):
+    if with_suffix(files, given) and not any(is_category(one, given) for one in folders.values()):
         return "suffixes"
+    if any(is_category(folder, given) for folder in folders.values()):
+        return "categories"
     if any(is_scene(folder, given) for folder in folders.values()):
         return "scenes"
+    if files and not folders:
+        return "suffixes"
+    if given is None and known(list(folders)):
+        return "subfolders"  # one is empty, which is said there
     if given is None:
         _refuse_half_a_pair(root, names)
     if truths_of_scenes(folders, reference):
         return "scenes"
-    stems = [{path.stem.casefold() for path in images_in(folder)} for folder in folders.values()]
+    stems = [{key(stem(path)) for path in images_in(folder)} for folder in folders.values()]
     if len(set().union(*stems)) == sum(map(len, stems)):
         return "scenes"
     if all(name.isdigit() for name in names.union(*stems)):

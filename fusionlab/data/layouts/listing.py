@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fusionlab.errors import InputError
+from fusionlab.data.files import UnmatchedError
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,16 @@ class Sample:
 class Listing:
     """What a folder holds: its samples, how they were found, and what was left aside.
 
-    ``split`` is the part that was asked for; ``manifest`` is what a result says of the manifest
-    that the files were checked against.
+    ``left_out`` are files of samples that were allowed to be incomplete; ``split`` is the part that
+    was asked for; ``manifest`` is what a result says of the manifest that the files were checked
+    against.
     """
 
     root: Path
     layout: str
     samples: list[Sample]
     ignored: list[Path] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
     split: str | None = None
     manifest: dict[str, Any] | None = None
 
@@ -46,8 +49,8 @@ class Listing:
         return max((tuple(sample.sources) for sample in self.samples), key=len)
 
 
-def no_partner(path: Path, where: Path) -> InputError:
-    """The mistake of a sample that lacks a source or its ground truth."""
-    return InputError(
-        f"{path} has no partner {where}; add it, move the file away or set data.layout"
+def no_partner(paths: Sequence[Path], where: Path) -> UnmatchedError:
+    """The mistake of samples that lack a source or their ground truth; the first is named."""
+    return UnmatchedError(
+        f"{paths[0]} has no partner {where}; add it, move the file away or set data.layout", paths
     )

@@ -1,4 +1,4 @@
-"""A folder per sample: ``01/01_A.png 01/01_B.png``, or exposures without suffixes.
+"""A folder per sample: ``01/01_A.png 01/01_B.png``, ``01/vi.png 01/ir.png``, or exposures.
 
 The ground truth lies among them, or in a folder of its own, ``Label/01.png`` (SICE).
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from fusionlab.data.files import by_stem, images_in
+from fusionlab.data.files import by_stem, images_in, key, stem
 from fusionlab.data.layouts.listing import Sample
-from fusionlab.data.layouts.names import REFERENCES, truth_among
+from fusionlab.data.layouts.names import REFERENCES, known, resolved, truth_among
 from fusionlab.data.layouts.suffixes import group_by_suffix, parts, with_suffix
+from fusionlab.errors import InputError
 
 
 def find_scenes(
@@ -25,17 +26,17 @@ def find_scenes(
     truths = truths_of_scenes(folders, reference)
     samples = []
     for title, folder in folders.items():
-        if title.casefold() in (*REFERENCES, reference):
+        if key(title) in (*REFERENCES, reference) and not is_scene(folder, given):
             continue
         for sample in _in_folder(title, folder, given, reference):
-            beside = truths.get(title.casefold())
+            beside = truths.get(key(title))
             samples.append(replace(sample, reference=sample.reference or beside))
     return samples
 
 
 def truths_of_scenes(folders: dict[str, Path], reference: str | None) -> dict[str, Path]:
     """Ground truths in a folder of their own, by the case-folded name of their scene."""
-    titles = {title.casefold(): title for title in folders}
+    titles = {key(title): title for title in folders}
     truth = truth_among(reference, (), titles)
     if not truth:
         return {}
@@ -44,19 +45,54 @@ def truths_of_scenes(folders: dict[str, Path], reference: str | None) -> dict[st
 
 
 def is_scene(folder: Path, given: tuple[str, ...] | None) -> bool:
-    """Whether files differ in nothing but the name of their source."""
-    files = with_suffix(list(images_in(folder)), given)
-    return len(files) > 1 and len({parts(path)[0].casefold() for path in files}) == 1
+    """Whether files are called as sources, or differ in nothing but the name of their source."""
+    images = list(images_in(folder))
+    if len(_called(images, given)) > 1:
+        return True
+    files = with_suffix(images, given)
+    return len(files) > 1 and len({key(parts(path)[0]) for path in files}) == 1
+
+
+def _called(images: list[Path], given: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names of sources that are the whole names of files, in their order."""
+    stems = [key(stem(path)) for path in images]
+    if not given:
+        return known(stems)
+    names = resolved(given, stems)
+    return names if set(names) <= set(stems) else ()
 
 
 def _in_folder(
     title: str, folder: Path, given: tuple[str, ...] | None, reference: str | None
 ) -> list[Sample]:
     images = list(images_in(folder))
+    names = _called(images, given)
+    if names:
+        paths = by_stem(folder)
+        truth = truth_among(reference, names, paths)
+        found = {stem(paths[name]): paths[name] for name in names}
+        return [Sample(title, found, paths[truth] if truth else None)]
     if given or with_suffix(images, None):
-        found = group_by_suffix(images, given, reference, alone=True)
-        return [Sample(title, one.sources, one.reference) for one in found]
+        grouped = group_by_suffix(images, given, reference, alone=True)
+        return [Sample(title, one.sources, one.reference) for one in grouped]
     exposures = by_stem(folder)
     truth = exposures.pop(truth_among(reference, (), exposures), None)
-    sources = {str(k): path for k, path in enumerate(exposures.values(), start=1)}
+    sources = dict(zip(_numbers(folder, list(exposures)), exposures.values(), strict=True))
     return [Sample(title, sources, truth)] if sources else []
+
+
+def _numbers(folder: Path, stems: list[str]) -> list[str]:
+    """What exposures are called: by their place, and by their own number in a series from 1.
+
+    Raises:
+        InputError: If the series has a gap.
+    """
+    places = [str(place) for place in range(1, len(stems) + 1)]
+    own = [str(int(name)) for name in stems if name.isdecimal()]
+    if len(own) == len(stems) > 1 and own[0] == "1" and own != places:
+        lacking = next(place for place in places if place not in own)
+        raise InputError(
+            f"{folder} has exposures {', '.join(own)} and no {lacking}; add it, move the folder "
+            "away, or rename them"
+        )
+    return places

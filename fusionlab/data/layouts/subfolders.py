@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fusionlab.data.files import by_stem, images_in, natural
+from fusionlab.data.files import UNREAD, by_stem, extension, images_in, key, natural, stem
 from fusionlab.data.layouts.listing import Sample, no_partner
-from fusionlab.data.layouts.names import is_letter, known, truth_among
+from fusionlab.data.layouts.names import is_letter, known, resolved, truth_among
+from fusionlab.data.layouts.roles import in_order
 from fusionlab.data.layouts.suffixes import parts
 from fusionlab.errors import InputError
 
@@ -19,22 +20,34 @@ def find_subfolders(
     reference: str | None,
 ) -> list[Sample]:
     """Files of equal stem in the folders of the sources are a sample."""
-    titles = {title.casefold(): title for title in folders}
+    titles = {key(title): title for title in folders}
     names, truth = _sources_and_truth(root, folders, given, reference)
     needed = {
         name: by_stem(folders[titles[name]]) for name in (*names, *([truth] if truth else []))
     }
     needed = _without_letters(needed)
-    ids = {stem: _id(path, stem) for name in names for stem, path in needed[name].items()}
+    ids = {one: _id(path, one) for name in names for one, path in needed[name].items()}
+    _check_complete(needed, ids, {name: folders[titles[name]] for name in needed})
     samples = []
-    for stem in sorted(ids, key=natural):
-        for name, paths in needed.items():
-            if stem not in paths:
-                partner = next(found[stem] for found in needed.values() if stem in found)
-                raise no_partner(partner, folders[titles[name]] / ids[stem])
-        found = {titles[name]: needed[name][stem] for name in names}
-        samples.append(Sample(ids[stem], found, needed[truth][stem] if truth else None))
+    for one in sorted(ids, key=natural):
+        found = {titles[name]: needed[name][one] for name in names}
+        samples.append(Sample(ids[one], found, needed[truth][one] if truth else None))
     return samples
+
+
+def _check_complete(
+    needed: dict[str, dict[str, Path]], ids: dict[str, str], folders: dict[str, Path]
+) -> None:
+    """Refuse samples that lack a source or their ground truth."""
+    lone: list[Path] = []
+    first: Path | None = None
+    for one in sorted(ids, key=natural):
+        missing = next((name for name, paths in needed.items() if one not in paths), None)
+        if missing is not None:
+            lone += [paths[one] for paths in needed.values() if one in paths]
+            first = first or folders[missing] / ids[one]
+    if first is not None:
+        raise no_partner(lone, first)
 
 
 def _sources_and_truth(
@@ -44,11 +57,11 @@ def _sources_and_truth(
     reference: str | None,
 ) -> tuple[tuple[str, ...], str]:
     """Case-folded names of the folders of the sources and of the ground truth."""
-    full = [title.casefold() for title, folder in folders.items() if any(images_in(folder))]
-    recognised = known(title.casefold() for title in folders)
-    names = given or recognised
+    full = [key(title) for title, folder in folders.items() if any(images_in(folder))]
+    recognised = known(full) or known(folders)
+    names = resolved(given, folders) if given else recognised
     truth = truth_among(reference, names or (), full)
-    names = names or tuple(name for name in full if name != truth)
+    names = names or tuple(in_order([name for name in full if name != truth]))
     if reference and reference not in full:
         raise InputError(f"no {reference} among the folders in {root}; set data.reference")
     if not given and not recognised and len(names) > 2:
@@ -61,27 +74,38 @@ def _sources_and_truth(
         if name not in full:
             have = ", ".join(folders) or "none"
             raise InputError(
-                f"no images in {root / name}; set data.sources (subfolders there: {have})"
+                f"no images in {root / name}{_unread(folders, name)}; "
+                f"set data.sources (subfolders there: {have})"
             )
     return names, truth
 
 
-def _id(path: Path, stem: str) -> str:
+def _unread(folders: dict[str, Path], name: str) -> str:
+    """Which files of a format that is not read a folder has instead."""
+    folder = next((path for title, path in folders.items() if key(title) == name), None)
+    found = {extension(path) for path in folder.iterdir()} & UNREAD if folder else set()
+    return (
+        f", but {', '.join(sorted(found))}, which is not read: convert it to PNG" if found else ""
+    )
+
+
+def _id(path: Path, name: str) -> str:
     """The case-folded stem as the file spells it, which may go on with a letter."""
-    return path.stem if path.stem.casefold() == stem else parts(path)[0]
+    own = stem(path)
+    return own if key(own) == name else parts(path)[0]
 
 
 def _without_letters(needed: dict[str, dict[str, Path]]) -> dict[str, dict[str, Path]]:
     """Stems without the letter that all files of a folder end in, if each folder has its own."""
     letters: list[str] = []
     for paths in needed.values():
-        found = {parts(path)[1].casefold() for path in paths.values()}
+        found = {key(parts(path)[1]) for path in paths.values()}
         if len(found) != 1 or not is_letter(min(found)):
             return needed
         letters += found
     if len(set(letters)) < len(letters):
         return needed
     return {
-        name: {parts(path)[0].casefold(): path for path in paths.values()}
+        name: {key(parts(path)[0]): path for path in paths.values()}
         for name, paths in needed.items()
     }
