@@ -184,8 +184,8 @@ LAYOUTS = Registry(
     {
         "subfolders": "fusionlab.data.layouts.subfolders:find_subfolders",
         "scenes": "fusionlab.data.layouts.scenes:find_scenes",
-        "categories": "fusionlab.data.layouts.categories:find_categories",
         "suffixes": "fusionlab.data.layouts.suffixes:find_suffixes",
+        "categories": "fusionlab.data.layouts.categories:find_categories",
     },
 )
 

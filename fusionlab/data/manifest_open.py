@@ -40,7 +40,14 @@ def open_manifest(manifest: Manifest, root: str | Path, hashes: bool = True) -> 
         truth = check.found[files[TRUTH].path] if TRUTH in files else None
         samples.append(Sample(id, sources, truth))
     said = _said(manifest, check.hashes)
-    return Listing(Path(root), manifest.layout, samples, check.surplus, manifest.split, said)
+    return Listing(
+        Path(root),
+        manifest.layout,
+        samples,
+        check.surplus,
+        split=manifest.split,
+        manifest=said,
+    )
 
 
 def first_few(names: Sequence[str]) -> str:

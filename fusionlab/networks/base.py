@@ -88,7 +88,7 @@ class FusionNetwork(nn.Module):
 
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {}
     """By task the order in which its authors give it the sources, in the names of
-    :data:`~fusionlab.data.layouts.names.ROLES`; where there is none, or the data have other
+    :data:`~fusionlab.data.layouts.roles.TASK_OF`; where there is none, or the data have other
     sources, the order of the data."""
 
     auxiliary: ClassVar[tuple[str, ...]] = ()

@@ -25,8 +25,9 @@ from torchmetrics.detection import MeanAveragePrecision
 from fusionlab.data.classes import IGNORED, ClassSet
 from fusionlab.data.colour import to_levels
 from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.files import key
 from fusionlab.data.labels import Labels
-from fusionlab.data.layouts.names import ROLES
+from fusionlab.data.layouts.roles import role_of, roles_of
 from fusionlab.data.scenes.endless import head_scene, people_scene
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
@@ -125,14 +126,18 @@ class PictureObjective(Objective):
         return batch.get("source_names") or [self.names] * len(batch["index"])
 
     def _place(self, names: Sequence[str]) -> int:
-        roles = [ROLES.get(name.casefold(), name.casefold()) for name in names]
-        wanted = ROLES.get(self.pictures.casefold(), self.pictures.casefold())
-        if wanted not in roles:
+        """The place of the wanted source: by its own name, else by its role."""
+        own, roles = list(map(key, names)), roles_of(names, self.task)
+        wanted = key(self.pictures)
+        if wanted in own:
+            return own.index(wanted)
+        role = role_of(wanted)
+        if not role or roles.count(role) != 1:
             raise InputError(
                 f"training.options.pictures is {self.pictures}, the sources are "
                 f"{', '.join(names)}; name one of them, or {FUSED}"
             )
-        return roles.index(wanted)
+        return roles.index(role)
 
     def _check_source(self, dataset: FusionDataset) -> None:
         if not self.reads_network:

@@ -8,14 +8,10 @@ from pathlib import Path
 
 from fusionlab.data.files import is_image
 from fusionlab.data.layouts.listing import Listing, Sample
-from fusionlab.data.layouts.names import task_of
+from fusionlab.data.layouts.names import LABEL_FOLDERS, task_of
 from fusionlab.data.layouts.splits import find_folder, subfolders_of
 from fusionlab.errors import InputError
 
-LABEL_FOLDERS = (
-    *("labels", "label", "annotations", "annotation", "annotations-xml", "detection"),
-    *("segmentation_labels", "masks", "mask"),
-)
 BOX_FILES = (".txt", ".xml")
 NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  # of the classes, not of a sample
 LABELLED = ("vif", "mif")  # elsewhere a folder Label holds the ground truth of the fusion

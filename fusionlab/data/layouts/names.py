@@ -31,6 +31,10 @@ KNOWN_SOURCES: dict[tuple[str, ...], str] = {  # in this order, case-folded, wit
     ("source_1", "source_2"): "mff",  # MFI-WHU
 }
 REFERENCES = ("gt", "reference", "ref", "ground_truth", "groundtruth", "full_clear", "label")
+LABEL_FOLDERS = (  # of boxes and masks: never sources, unless they are named
+    *("labels", "label", "annotations", "annotation", "annotations-xml", "detection"),
+    *("segmentation_labels", "masks", "mask"),
+)
 # Elsewhere a folder of this name holds results.
 REFERENCES_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("imagea", "imageb"): ("fusion",)
@@ -135,6 +139,11 @@ def truth_among(reference: str | None, names: Iterable[str], have: Collection[st
 def is_letter(name: str) -> bool:
     """Whether it is a single letter, as the A and B of multi-focus pairs."""
     return len(name) == 1 and name.isalpha()
+
+
+def is_free(name: str) -> bool:
+    """Whether it is no name of ground truths or labels, and may be that of a source."""
+    return name not in (*REFERENCES, *LABEL_FOLDERS)
 
 
 def _next_in_series(pair: tuple[str, ...], have: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fusionlab.data.files import by_stem, images_in, key, stem
 from fusionlab.data.layouts.listing import Sample
-from fusionlab.data.layouts.names import REFERENCES, known, resolved, truth_among
+from fusionlab.data.layouts.names import REFERENCES, is_free, known, resolved, truth_among
 from fusionlab.data.layouts.suffixes import group_by_suffix, parts, with_suffix
 from fusionlab.errors import InputError
 
@@ -77,6 +77,7 @@ def _in_folder(
         return [Sample(title, one.sources, one.reference) for one in grouped]
     exposures = by_stem(folder)
     truth = exposures.pop(truth_among(reference, (), exposures), None)
+    exposures = {name: path for name, path in exposures.items() if is_free(name)}
     sources = dict(zip(_numbers(folder, list(exposures)), exposures.values(), strict=True))
     return [Sample(title, sources, truth)] if sources else []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fusionlab.data.files import UNREAD, by_stem, extension, images_in, key, natural, stem
 from fusionlab.data.layouts.listing import Sample, no_partner
-from fusionlab.data.layouts.names import is_letter, known, resolved, truth_among
+from fusionlab.data.layouts.names import is_free, is_letter, known, resolved, truth_among
 from fusionlab.data.layouts.roles import in_order
 from fusionlab.data.layouts.suffixes import parts
 from fusionlab.errors import InputError
@@ -61,7 +61,7 @@ def _sources_and_truth(
     recognised = known(full) or known(folders)
     names = resolved(given, folders) if given else recognised
     truth = truth_among(reference, names or (), full)
-    names = names or tuple(in_order([name for name in full if name != truth]))
+    names = names or tuple(in_order([name for name in full if name != truth and is_free(name)]))
     if reference and reference not in full:
         raise InputError(f"no {reference} among the folders in {root}; set data.reference")
     if not given and not recognised and len(names) > 2:
