@@ -75,11 +75,11 @@ def _in_folder(
     if given or with_suffix(images, None):
         grouped = group_by_suffix(images, given, reference, alone=True)
         return [Sample(title, one.sources, one.reference) for one in grouped]
-    exposures = by_stem(folder)
-    truth = exposures.pop(truth_among(reference, (), exposures), None)
-    exposures = {name: path for name, path in exposures.items() if is_free(name)}
+    paths = by_stem(folder)
+    truth = truth_among(reference, (), paths)
+    exposures = {name: path for name, path in paths.items() if name != truth and is_free(name)}
     sources = dict(zip(_numbers(folder, list(exposures)), exposures.values(), strict=True))
-    return [Sample(title, sources, truth)] if sources else []
+    return [Sample(title, sources, paths.get(truth))] if sources else []
 
 
 def _numbers(folder: Path, stems: list[str]) -> list[str]:
