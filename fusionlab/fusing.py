@@ -26,12 +26,16 @@ from fusionlab.data.images import Noticed, read_image
 from fusionlab.data.layouts.names import has_roles, places_of
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, check_evaluation_mode
+from fusionlab.networks.memory import free_memory
 from fusionlab.registry import OBJECTIVES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
-from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, calibrate
+from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, TiledEncoded, calibrate
 from fusionlab.ttd.encoded import at_places
 
 CALIBRATION_SAMPLES = 4  # the first of a data set
+DYNAMIC = 2  # times the memory of the static network, with TTD
+SHARE = 0.5  # of the free memory that a network may take
+SMALLEST_TILE, LARGEST_TILE = 384, 1024  # sides, where the memory settles them
 FAR = 9.0  # grey ranges below black or above white, from which on a fused image is told of
 NEUTRAL = 128 / 255  # chroma of grey in files
 
@@ -50,7 +54,8 @@ class Picture:
         rd: Relative Dominability, (M, H, W), summing to 1; None for the static network, as what
             follows.
         losses: Reconstruction losses, (M, H, W), ≥ 0.
-        components: What was compared with the sources, (M, C, H, W), unclamped.
+        components: What was compared with the sources, (M, C, H, W), unclamped; None too of an
+            image that is fused in tiles.
         common: Of a network that decomposes, on request, what all sources show, as a viewer sees
             it, (3, H, W) uint8; None otherwise, as what follows.
         unique: What each source shows alone, (M, 3, H, W) uint8.
@@ -95,6 +100,8 @@ class Fuser:
         task: ``vif``, ``mif``, ``mef`` or ``mff``.
         colour: ``luma``, ``rgb``, or ``auto``: RGB where the network's authors fuse it.
         stretch: Whether fused pictures are stretched to the full range; None as its authors do.
+        tile: Side of the tiles in which an image is fused, pixels; 0 fuses every image whole; None
+            takes tiles where the whole would not fit into the memory that is free.
 
     Raises:
         InputError: If the network does not take that colour, or is in training mode.
@@ -106,8 +113,9 @@ class Fuser:
         task: str,
         colour: str = "auto",
         stretch: bool | None = None,
+        tile: int | None = None,
     ) -> None:
-        self.network, self.task = network, task
+        self.network, self.task, self.tile = network, task, tile
         self.colour = settle_colour(network, task, colour)
         self.stretch = network.min_max_stretch if stretch is None else stretch
 
@@ -177,7 +185,7 @@ class Fuser:
         for ttd in settings:
             yield self.pictures(batch, encoded, ttd, decompose)
 
-    def encode(self, batch: dict[str, Any]) -> Encoded:
+    def encode(self, batch: dict[str, Any]) -> Encoded | TiledEncoded:
         """The samples of a batch as the network takes them, ready to be encoded.
 
         Raises:
@@ -189,9 +197,24 @@ class Fuser:
         try:
             sources = self.network_input(batch["sources"])
             order = self._order(batch["source_names"], sources.device)
+            side = self.tile_side(sources)
+            if side:
+                return TiledEncoded(self.network, sources, side, self.task, order)
             return Encoded(self.network, sources, self.task, order)
         except ValueError as fault:
             raise InputError(f"{', '.join(batch['id'])}: {fault}") from None
+
+    def tile_side(self, sources: Tensor) -> int:
+        """Side of the tiles in which sources (B, M, C, H, W) are fused; 0 where none are needed."""
+        height, width = sources.shape[-2:]
+        if self.tile is not None:
+            return self.tile if 0 < self.tile < max(height, width) else 0
+        count, network = sources.shape[0] * sources.shape[1], self.network
+        per_pixel = DYNAMIC * network.bytes_per_pixel * max(1.0, count / 2)
+        free = SHARE * free_memory(sources.device)
+        if per_pixel * height * width <= free:
+            return 0
+        return max(SMALLEST_TILE, min(LARGEST_TILE, int((free / per_pixel) ** 0.5)))
 
     def network_input(self, sources: Tensor) -> Tensor:
         """Sources of samples, (B, M, C, H, W) in [0, 1], as the network takes them."""
@@ -272,7 +295,7 @@ class Fuser:
     def pictures(
         self,
         batch: dict[str, Any],
-        encoded: Encoded,
+        encoded: Encoded | TiledEncoded,
         ttd: TTD | None,
         decompose: bool = False,
     ) -> list[Picture]:
@@ -301,8 +324,9 @@ class Fuser:
                 maps = {
                     "rd": found.rd[k, :, 0].float(),
                     "losses": found.losses[k, :, 0].float(),
-                    "components": found.components[k].float(),
                 }
+                if found.components is not None:
+                    maps["components"] = found.components[k].float()
             own = output[k].float()
             pictures.append(Picture(fused[k], own, milliseconds, tuple(names), **maps))
         if decompose:

@@ -50,6 +50,13 @@ def parser() -> Parser:
         help="What the network sees: luma, rgb, or auto (RGB where its authors fuse it).",
     )
     made.add_argument(
+        "--tile",
+        type=Optional[int],  # noqa: UP045 (as above)
+        default=None,
+        help="Side of the tiles in which large images are fused, pixels; 0 fuses every image "
+        "whole. Default: tiles where the whole would not fit into the free memory.",
+    )
+    made.add_argument(
         "--range",
         type=Optional[Union[float, str, dict[str, Union[float, str]]]],  # noqa: UP007, UP045
         default=None,

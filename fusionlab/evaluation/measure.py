@@ -43,7 +43,7 @@ from fusionlab.runs.run import (
 )
 from fusionlab.runs.statistics import source_rd
 from fusionlab.settings import TTD
-from fusionlab.ttd import Encoded
+from fusionlab.ttd import Encoded, TiledEncoded
 
 MEGABYTE = 1e6  # bytes
 
@@ -247,7 +247,7 @@ class _Station:
                 yield method, found, lines
 
     def _fuse(
-        self, batch: dict[str, Any], encoded: Encoded, decompose: bool = False
+        self, batch: dict[str, Any], encoded: Encoded | TiledEncoded, decompose: bool = False
     ) -> Iterator[tuple[str, list[Picture]]]:
         """TTD changes nothing of the decomposition, which is the static network's."""
         decompose = decompose and self.fuser.network.decomposes

@@ -40,6 +40,7 @@ class NetworkMethods:
         colour: ``auto``, ``luma`` or ``rgb``.
         stretch: Whether its pictures are stretched; None as its authors do.
         tasks: The tasks on which it is evaluated; None for all.
+        tile: Side of the tiles of large images; see :class:`Fuser`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class NetworkMethods:
     colour: str = "auto"
     stretch: bool | None = None
     tasks: tuple[str, ...] | None = None
+    tile: int | None = None
 
     @property
     def names(self) -> list[str]:
@@ -60,7 +62,7 @@ class NetworkMethods:
 
     def fuser(self, task: str, network: FusionNetwork | None = None) -> Fuser:
         """What fuses the samples of a task, perhaps with another copy of the network."""
-        return Fuser(network or self.network, task, self.colour, self.stretch)
+        return Fuser(network or self.network, task, self.colour, self.stretch, self.tile)
 
     def describe(self, tasks: Sequence[str]) -> list[Method]:
         """What a result says of its methods.

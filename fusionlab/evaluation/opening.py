@@ -57,6 +57,8 @@ def open_bench(settings: Namespace) -> Bench:
         named = [one.name for one in networks]
         found = baselines(tasks, settings.data.colour)
         networks = [*(one for one in found if one.name not in named), *networks]
+    for one in networks:
+        one.tile = settings.data.tile
     folders: list[FusedFolder] = []
     if settings.fused:
         folders = open_fused(settings.fused, whole[0], settings.allow_unmatched)

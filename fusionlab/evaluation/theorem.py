@@ -21,6 +21,7 @@ from fusionlab.metrics.base import working_dtype
 from fusionlab.runs.run import THEOREM_COLUMNS
 from fusionlab.ttd import (
     Encoded,
+    TiledEncoded,
     fusion_error,
     generalisation_bound,
     reconstruction_loss,
@@ -40,7 +41,7 @@ CONVENTION = (
 
 @torch.inference_mode()
 def theorem_rows(
-    encoded: Encoded,
+    encoded: Encoded | TiledEncoded,
     loss: str,
     batch: dict[str, Any],
     static: Sequence[Picture],

@@ -70,7 +70,7 @@ class Stage:
             if fusion.dataset is dataset:
                 return fusion
         colour, stretch = self.settings.data.colour, self.settings.network.stretch
-        fuser = Fuser(self.network, dataset.task, colour, stretch)
+        fuser = Fuser(self.network, dataset.task, colour, stretch, tile=0)  # shows components
         self.used.append(Fusion(fuser, dataset, fuser.calibrate(dataset, self.ttd)))
         return self.used[-1]
 

@@ -32,7 +32,7 @@ from fusionlab.networks.checkpoints import BUNDLED
 from fusionlab.runs.files import write_rd_legend
 from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD
-from fusionlab.settings.checks import check_range
+from fusionlab.settings.checks import at_least, check_range
 
 
 def fuse(settings: Namespace) -> bool:
@@ -51,6 +51,8 @@ def fuse(settings: Namespace) -> bool:
     if settings.rd_dir is not None and ttd is None:
         raise InputError("--rd-dir takes the maps of test-time dynamic fusion; add --ttd")
     check_range("range", settings.range)
+    if settings.tile is not None:
+        at_least("tile", settings.tile, 0)
     paths, output = [Path(path) for path in settings.inputs], Path(settings.output)
     kind = kind_of(paths)
     check_output(kind, output)
@@ -87,7 +89,7 @@ def _open(
     sources, task = named_sources(paths, settings.sources, settings.task)
     group = settings.network
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
-    fuser = Fuser(network.to(best_device()), task, settings.colour, group.stretch)
+    fuser = Fuser(network.to(best_device()), task, settings.colour, group.stretch, settings.tile)
     dataset, faults = open_dataset(kind, sources, task, settings.range, settings.page)
     check_samples(network, dataset)
     return fuser, dataset, faults

@@ -83,6 +83,14 @@ class FusionNetwork(nn.Module):
     steps: int = 1
     """Times that it goes over one image, as a sampler does."""
 
+    reach: ClassVar[int] = 32
+    """How far beyond a pixel the sources matter to it, pixels; where an image is fused in tiles,
+    so much of a tile's inner edges counts for nothing. Attention and pooling of a whole image go
+    farther: their tiles are faded into each other."""
+
+    is_local: ClassVar[bool] = False
+    """Whether nothing beyond that reach matters: tiles give exactly what the whole image gives."""
+
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
 

@@ -92,6 +92,8 @@ class DenseFuse(FusionNetwork):
             l1-norm rule sees scaled features, so that its own weights follow RD too.
     """
 
+    reach: ClassVar[int] = 8  # eight 3x3 convolutions
+    is_local: ClassVar[bool] = True
     objective: ClassVar[str] = "densefuse"
     paper: ClassVar[str] = "Li and Wu, IEEE TIP 2019"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)

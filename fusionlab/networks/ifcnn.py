@@ -88,6 +88,8 @@ class IFCNN(FusionNetwork):
     channels: tuple[int, ...] = (1, 3)
     rgb_tasks: frozenset[str] = frozenset({"mff"})
     repeats_luma: ClassVar[bool] = True
+    reach: ClassVar[int] = 8  # a 7x7 and two 3x3 convolutions: 5
+    is_local: ClassVar[bool] = True
     objective: ClassVar[str] = "ifcnn"
     paper: ClassVar[str] = "Zhang et al., Information Fusion 2020"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")

@@ -22,6 +22,8 @@ class Pixelwise(FusionNetwork):
 
     channels: tuple[int, ...] = (1, 3)
     trainable: ClassVar[bool] = False
+    reach: ClassVar[int] = 0
+    is_local: ClassVar[bool] = True
     bytes_per_pixel: ClassVar[int] = 16
     licence: ClassVar[str] = "none needed"
 

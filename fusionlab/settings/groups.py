@@ -73,6 +73,8 @@ class Data:
             Default: as the files say, or the name of the folder.
         colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
             its authors fuse it).
+        tile: Side of the tiles in which large images are fused, pixels; 0 fuses every image whole.
+            Default: tiles where the whole would not fit into the free memory.
         batch_size: Most images of one size that are fused at once.
         workers: Processes that read images, or score them; 0 does it in the main one.
     """
@@ -90,6 +92,7 @@ class Data:
     labels: str | None = None
     classes: list[str] | None = None
     colour: Literal["auto", "luma", "rgb"] = "auto"
+    tile: int | None = None
     batch_size: int = 1
     workers: int = 0
 
@@ -124,6 +127,8 @@ class Data:
         for name in ("range", "page"):
             if getattr(self, name) is not None and self.root is None:
                 raise InputError(f"data.{name} needs data.root: built-in scenes have their own")
+        if self.tile is not None:
+            at_least("data.tile", self.tile, 0)
         at_least("data.batch_size", self.batch_size, 1)
         at_least("data.workers", self.workers, 0)
 

@@ -11,6 +11,7 @@ from fusionlab.ttd.gradient import feature_gradients, gradient_magnitude
 from fusionlab.ttd.hooks import HookedDynamicFusion
 from fusionlab.ttd.losses import PixelLoss, reconstruction_loss
 from fusionlab.ttd.theorem import Bound, fusion_error, generalisation_bound, truth_bound
+from fusionlab.ttd.tiles import TiledEncoded
 
 __all__ = [
     "Bound",
@@ -19,6 +20,7 @@ __all__ = [
     "HookedDynamicFusion",
     "PixelLoss",
     "TestTimeDynamicFusion",
+    "TiledEncoded",
     "automatic_temperature",
     "calibrate",
     "channel_scores",

@@ -15,6 +15,7 @@ from fusionlab.ttd.fusion import TestTimeDynamicFusion
 from fusionlab.ttd.gradient import channel_maps, gradient_magnitude
 from fusionlab.ttd.losses import reconstruction_loss
 from fusionlab.ttd.theorem import generalisation_bound
+from fusionlab.ttd.tiles import TiledEncoded
 
 FACTOR = 0.1
 """c in γ = c / s. The difference of two scores, e^−γℓ₁ − e^−γℓ₂, is largest at γ = 1 / ℓ where the
@@ -23,7 +24,7 @@ still gain PSNR, but begin to lose SSIM on multi-exposure, and single images los
 
 
 @torch.no_grad()
-def calibrate(dynamic: TestTimeDynamicFusion, batches: Sequence[Encoded]) -> TTD:
+def calibrate(dynamic: TestTimeDynamicFusion, batches: Sequence[Encoded | TiledEncoded]) -> TTD:
     """Settings with numbers in place of ``auto``.
 
     Args:
@@ -55,7 +56,9 @@ def best_channel(scores: Sequence[float]) -> int:
     return min(range(len(scores)), key=scores.__getitem__)
 
 
-def channel_scores(dynamic: TestTimeDynamicFusion, batches: Iterable[Encoded]) -> list[float]:
+def channel_scores(
+    dynamic: TestTimeDynamicFusion, batches: Iterable[Encoded | TiledEncoded]
+) -> list[float]:
     """How far the RD of each channel's gradient follows the reconstruction loss; lower is better.
 
     That covariance is what the paper's bound falls by (Eq. 4). The score of a channel is Cov(ω, ℓ)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fusionlab.networks.base import FusionNetwork, map_features
-from fusionlab.ttd.gradient import FeatureGradients, LossMap, feature_gradients
+from fusionlab.ttd.gradient import FeatureGradients, LossMap, feature_gradients, gradient_magnitude
 from fusionlab.ttd.losses import reconstruction_loss
 
 T = TypeVar("T")
@@ -126,6 +126,22 @@ class Encoded:
             return feature_gradients(self.features, self.sources, make, loss, compare)
 
         return self._steps.once(key, compute)
+
+    def magnitude(
+        self, compare: str, name: str, loss: LossMap, channel: int | str, windowed: bool
+    ) -> Tensor:
+        """Magnitude of these gradients per pixel, (B, M, 1, H, W), ≥ 0.
+
+        Args:
+            compare: As for :meth:`gradients`, with the next two.
+            name: Name of the loss.
+            loss: The loss.
+            channel: Number of a channel, or ``mean``.
+            windowed: Whether the loss looks at windows.
+        """
+        found = self.gradients(compare, name, loss).branches
+        magnitude = gradient_magnitude(found, self.encoded_size, channel, windowed)
+        return self.network.crop(magnitude, self.sources)
 
     @property
     def encoded_size(self) -> tuple[int, int]:

@@ -13,8 +13,9 @@ from fusionlab.registry import TTD_LOSSES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd.dominability import feature_gain, relative_dominability, score_gain
 from fusionlab.ttd.encoded import Encoded
-from fusionlab.ttd.gradient import LossMap, gradient_magnitude
+from fusionlab.ttd.gradient import LossMap
 from fusionlab.ttd.losses import reconstruction_loss
+from fusionlab.ttd.tiles import TiledEncoded
 
 
 class DynamicFusion(NamedTuple):
@@ -24,9 +25,9 @@ class DynamicFusion(NamedTuple):
     """(B, C, H, W), in the range of the sources, unclamped."""
     rd: Tensor
     """Relative Dominability, (B, M, 1, H, W), summing to 1 over M."""
-    components: Tensor
+    components: Tensor | None
     """Uni-source components, (B, M, C, H, W), unclamped; with ``compare: fused`` the static fused
-    image in their place, M times."""
+    image in their place, M times; None of images that are fused in tiles."""
     losses: Tensor
     """Reconstruction losses per pixel, (B, M, 1, H, W), before the temperature."""
 
@@ -96,7 +97,7 @@ class TestTimeDynamicFusion(nn.Module):
         check_evaluation_mode(self.network)
         return self.fuse(Encoded(self.network, sources, task))
 
-    def fuse(self, encoded: Encoded) -> DynamicFusion:
+    def fuse(self, encoded: Encoded | TiledEncoded) -> DynamicFusion:
         """The same of sources that are encoded already.
 
         Raises:
@@ -113,23 +114,25 @@ class TestTimeDynamicFusion(nn.Module):
         fused = encoded.fuse(self.gain(criterion, rd))
         if settings.basis == "loss":
             images, losses = encoded.compared(str(settings.compare)), criterion
+        elif isinstance(encoded, TiledEncoded):
+            images, losses = None, encoded.losses(str(settings.compare), self.pixel_loss)
         else:
             images = self._gradients(encoded).images
             losses = reconstruction_loss(images, encoded.sources, self.pixel_loss)
         return DynamicFusion(fused, rd, images, losses)
 
-    def criterion(self, encoded: Encoded) -> Tensor:
+    def criterion(self, encoded: Encoded | TiledEncoded) -> Tensor:
         """What RD is made of, losses or magnitudes of gradients, (B, M, 1, H, W), ≥ 0."""
         settings = self.settings
         if settings.basis == "loss":
             return encoded.losses(str(settings.compare), str(settings.loss))
-        magnitude = gradient_magnitude(
-            self._gradients(encoded).branches,
-            encoded.encoded_size,
+        return encoded.magnitude(
+            str(settings.compare),
+            str(settings.loss),
+            self.differentiated,
             settings.channel,  # type: ignore[arg-type]  # no list, checked when it was built
             self.is_windowed,
         )
-        return self.network.crop(magnitude, encoded.sources)
 
     def rd(self, criterion: Tensor) -> Tensor:
         """RD, (B, M, 1, H, W), of losses or magnitudes."""

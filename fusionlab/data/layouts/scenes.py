@@ -69,9 +69,9 @@ def _in_folder(
     names = _called(images, given)
     if names:
         paths = by_stem(folder)
-        truth = truth_among(reference, names, paths)
+        called = truth_among(reference, names, paths)
         found = {stem(paths[name]): paths[name] for name in names}
-        return [Sample(title, found, paths[truth] if truth else None)]
+        return [Sample(title, found, paths[called] if called else None)]
     if given or with_suffix(images, None):
         grouped = group_by_suffix(images, given, reference, alone=True)
         return [Sample(title, one.sources, one.reference) for one in grouped]
