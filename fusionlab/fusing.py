@@ -31,6 +31,7 @@ from fusionlab.registry import OBJECTIVES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, TiledEncoded, calibrate
 from fusionlab.ttd.encoded import at_places
+from fusionlab.ttd.tiles import least_tile
 
 CALIBRATION_SAMPLES = 4  # the first of a data set
 DYNAMIC = 2  # times the memory of the static network, with TTD
@@ -214,7 +215,8 @@ class Fuser:
         free = SHARE * free_memory(sources.device)
         if per_pixel * height * width <= free:
             return 0
-        return max(SMALLEST_TILE, min(LARGEST_TILE, int((free / per_pixel) ** 0.5)))
+        side = min(LARGEST_TILE, int((free / per_pixel) ** 0.5))
+        return max(SMALLEST_TILE, least_tile(network), side)
 
     def network_input(self, sources: Tensor) -> Tensor:
         """Sources of samples, (B, M, C, H, W) in [0, 1], as the network takes them."""
@@ -333,7 +335,9 @@ class Fuser:
             self._add_decomposition(pictures, encoded, batch["chroma"])
         return pictures
 
-    def _add_decomposition(self, pictures: list[Picture], encoded: Encoded, chroma: Tensor) -> None:
+    def _add_decomposition(
+        self, pictures: list[Picture], encoded: Encoded | TiledEncoded, chroma: Tensor
+    ) -> None:
         """TTD changes nothing of it. Where luma is fused it is grey, as where sources are."""
         common, unique = encoded.decomposition
         coloured = chroma.abs().amax((1, 2, 3)).cpu() > 0

@@ -68,8 +68,14 @@ def tiles(
 
 
 def least_side(margin: int, fade: int, multiple: int) -> int:
-    """Least side of a tile that is not all overlap."""
-    return _overlap(margin, fade, multiple) + multiple
+    """Least side of a tile that is not all overlap, and gives way to one tile at a time."""
+    own = max(multiple, -(-fade // multiple) * multiple)
+    return _overlap(margin, fade, multiple) + own
+
+
+def least_tile(network: FusionNetwork) -> int:
+    """Least side of the tiles of a network, gradients included."""
+    return least_side(*_overlapping(network, _GRADIENT_REACH))
 
 
 class TiledEncoded:
@@ -110,6 +116,17 @@ class TiledEncoded:
     def components(self) -> Tensor:
         """Uni-source components, (B, M, C, H, W), unclamped."""
         return self._steps.once("components", lambda: self._whole(lambda one, _: one.components))
+
+    @property
+    def decomposition(self) -> tuple[Tensor, Tensor]:
+        """As :attr:`Encoded.decomposition`."""
+        common = self._steps.once(
+            "common", lambda: self._whole(lambda one, _: one.decomposition[0])
+        )
+        unique = self._steps.once(
+            "unique", lambda: self._whole(lambda one, _: one.decomposition[1])
+        )
+        return common, unique
 
     def compared(self, compare: str) -> None:
         """Nothing: the components of an image of this size are not kept; see :attr:`components`."""
@@ -161,11 +178,7 @@ class TiledEncoded:
         return self._steps.timed()
 
     def _grid(self, reach: int = 1) -> Sequence[Tile]:
-        network = self.network
-        multiple = lcm(network.size_multiple, network.reduction)
-        margin = max(_LOSS_MARGIN, network.reach * reach) + network.padding
-        fade = 0 if network.is_local else FADE
-        return list(tiles(self.encoded_size, self._side, margin, fade, multiple))
+        return list(tiles(self.encoded_size, self._side, *_overlapping(self.network, reach)))
 
     def _whole(self, make: Callable[[Encoded, Tile], Tensor], reach: int = 1) -> Tensor:
         """(..., H, W) of what ``make`` gives for every tile."""
@@ -187,6 +200,13 @@ class TiledEncoded:
         )
 
 
+def _overlapping(network: FusionNetwork, reach: int) -> tuple[int, int, int]:
+    """Margin, fade and multiple of a network's tiles."""
+    margin = max(_LOSS_MARGIN, network.reach * reach) + network.padding
+    fade = 0 if network.is_local else FADE
+    return margin, fade, lcm(network.size_multiple, network.reduction)
+
+
 def _overlap(margin: int, fade: int, multiple: int) -> int:
     return -(-(2 * margin + fade) // multiple) * multiple
 
@@ -198,8 +218,8 @@ def _spans(
     overlap = _overlap(margin, fade, multiple)
     length = side // multiple * multiple
     step = length - overlap
-    if step < 1 and size > length:
-        least = least_side(margin, fade, multiple)
+    least = least_side(margin, fade, multiple)
+    if length < least and size > length:
         raise InputError(f"tile must be at least {least} for this network, got {side}")
     place = torch.arange(overlap) + 0.5
     rise = ((place - (overlap - fade) / 2) / fade).clamp(0, 1) if fade else (place > overlap / 2)
@@ -208,9 +228,9 @@ def _spans(
         end = min(start + length, size)
         weight = torch.ones(end - start)
         if start:
-            weight[:overlap] = rise.float()
-        if end < size:
-            weight[-overlap:] = 1 - rise.float()
+            weight[:overlap] *= rise.float()
+        if end < size:  # in small tiles both ends overlap: neither replaces the other
+            weight[-overlap:] *= 1 - rise.float()
         yield slice(start, end), weight
         if end == size:
             return

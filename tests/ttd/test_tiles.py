@@ -36,7 +36,9 @@ def network(name):
 
 
 @pytest.mark.parametrize("size", [(70, 70), (100, 161), (33, 300)])
-@pytest.mark.parametrize(("margin", "fade", "multiple"), [(8, 0, 1), (8, 10, 1), (5, 12, 16)])
+@pytest.mark.parametrize(
+    ("margin", "fade", "multiple"), [(8, 0, 1), (24, 0, 1), (8, 10, 1), (5, 12, 16)]
+)
 def test_tiles_count_one_everywhere_and_begin_at_multiples(size, margin, fade, multiple):
     total = torch.zeros(size)
     for tile in tiles(size, 64, margin, fade, multiple):
