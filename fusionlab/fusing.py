@@ -208,6 +208,10 @@ class Fuser:
     def tile_side(self, sources: Tensor) -> int:
         """Side of the tiles in which sources (B, M, C, H, W) are fused; 0 where none are needed."""
         height, width = sources.shape[-2:]
+        if self.network.steps > 1:  # a sampler draws noise for the whole image
+            if self.tile:
+                raise InputError(f"{self.network.name} samples whole images; leave out tile")
+            return 0
         if self.tile is not None:
             return self.tile if 0 < self.tile < max(height, width) else 0
         count, network = sources.shape[0] * sources.shape[1], self.network
