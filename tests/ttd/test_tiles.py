@@ -11,6 +11,7 @@ from fusionlab.settings.ttd import TTD
 from fusionlab.ttd.tiles import least_side, tiles
 
 LOCAL = [name for name in sorted(NETWORKS) if NETWORKS[name].is_local]
+FADED = [name for name in sorted(NETWORKS) if name not in LOCAL and NETWORKS[name].steps == 1]
 SETTINGS = {
     "static": None,
     "paper": TTD("paper"),
@@ -72,7 +73,7 @@ def test_a_local_network_gives_in_tiles_what_it_gives_whole(name, setting):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in sorted(NETWORKS) if name not in LOCAL])
+@pytest.mark.parametrize("name", FADED)
 def test_every_network_shows_no_seams(name):
     """Faded from tile to tile: no pixel of the seam is farther off than those between seams."""
     own = network(name)
@@ -80,7 +81,7 @@ def test_every_network_shows_no_seams(name):
     fuser = Fuser(own, "vif", tile=0)
     multiple = own.size_multiple * own.reduction
     side = max(224, least_side(own.reach + own.padding, 64, multiple) + multiple)
-    for ttd in (None, TTD("paper")):
+    for ttd in (None, TTD("paper"))[: 1 if own.no_ttd else 2]:
         whole, tiled = fuser(sample, ttd), Fuser(own, "vif", tile=side)(sample, ttd)
         steps = [(one.output[..., 1:] - one.output[..., :-1]).abs() for one in (whole, tiled)]
         assert steps[1].amax() <= 1.5 * steps[0].amax() + 0.02
@@ -110,3 +111,11 @@ def test_tiles_are_taken_where_memory_is_short_and_only_there(monkeypatch):
 def test_a_tile_that_is_all_overlap_is_refused():
     with pytest.raises(InputError, match=r"tile must be at least \d+ for this network, got 12"):
         Fuser(network("ifcnn"), "vif", tile=12)(images(75, 110))
+
+
+def test_a_sampler_is_fused_whole_and_a_tile_for_it_refused():
+    own, sources = network("average"), torch.rand(1, 2, 1, 600, 700)
+    own.steps = 10
+    assert Fuser(own, "vif").tile_side(sources) == 0
+    with pytest.raises(InputError, match="samples whole images; leave out tile"):
+        Fuser(own, "vif", tile=256).tile_side(sources)
