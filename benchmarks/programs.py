@@ -10,8 +10,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from benchmarks.authors import AuthorsIFCNN, authors_cddfuse
+from benchmarks.authors_decisions import AuthorsGACN, AuthorsSESF
 from benchmarks.authors_defusion import AuthorsDeFusion
 from benchmarks.authors_defusionpp import AuthorsDeFusionPP
+from benchmarks.authors_early import AuthorsMUFusion, AuthorsPMGI, AuthorsU2Fusion
+from benchmarks.authors_exposures import AuthorsDeepFuse, AuthorsHoLoCo
+from benchmarks.authors_vif import AuthorsDIVFusion, AuthorsSwinFuse
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.ttd import TestTimeDynamicFusion
 
@@ -37,6 +41,15 @@ SUBJECTS = {
     "defusionpp": Subject("DeFusionPP", 480, 640, authors=AuthorsDeFusionPP, channels=3),
     "densefuse": Subject("DenseFuse"),
     "piafusion": Subject("PIAFusion"),
+    "u2fusion": Subject("U2Fusion", authors=AuthorsU2Fusion),
+    "mufusion": Subject("MUFusion", authors=AuthorsMUFusion),
+    "pmgi": Subject("PMGI", authors=AuthorsPMGI),
+    "deepfuse": Subject("DeepFuse", authors=AuthorsDeepFuse),
+    "holoco": Subject("HoLoCo", authors=AuthorsHoLoCo, channels=3),
+    "sesf": Subject("SESF", authors=AuthorsSESF),
+    "gacn": Subject("GACN", authors=AuthorsGACN),
+    "swinfuse": Subject("SwinFuse", 224, 448, authors=AuthorsSwinFuse),
+    "divfusion": Subject("DIVFusion", 96, 128, authors=AuthorsDIVFusion),
 }
 
 
