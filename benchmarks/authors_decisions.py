@@ -81,7 +81,8 @@ def unit(state: dict[str, Tensor], convolution: str, norm: str, x: Tensor) -> Te
     weight, bias = state[f"{convolution}.weight"], state[f"{convolution}.bias"]
     x = F.relu(F.conv2d(x, weight, bias, padding=1))
     names = ("running_mean", "running_var", "weight", "bias")
-    return F.batch_norm(x, *(state[f"{norm}.{one}"] for one in names))
+    mean, variance, scale, shift = (state[f"{norm}.{one}"] for one in names)
+    return F.batch_norm(x, mean, variance, scale, shift)
 
 
 def attended(state: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
@@ -97,6 +98,6 @@ def frequencies(x: Tensor) -> Tensor:
     left, above = x.new_zeros(2, count, 1, 3, 3)
     left[:, :, 1, 0] = 1
     above[:, :, 0, 1] = 1
-    shifted = (F.conv2d(x, kernel, padding=1, groups=count) for kernel in (left, above))
-    total = sum((one - x) ** 2 for one in shifted)
+    beside, over = (F.conv2d(x, one, padding=1, groups=count) for one in (left, above))
+    total = (beside - x) ** 2 + (over - x) ** 2
     return F.conv2d(total, x.new_ones(count, 1, 11, 11), padding=5, groups=count)

@@ -5,6 +5,8 @@ One pass for each source, features channel by channel in memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -29,7 +31,7 @@ class AuthorsDeepFuse:
         return (found - low) / (high - low)
 
     @staticmethod
-    def layers(x: Tensor, weights: list[Tensor]) -> Tensor:
+    def layers(x: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """Convolutions with zeros around the image."""
         for weight in weights:
             x = F.leaky_relu(F.conv2d(x, weight, padding=weight.shape[-1] // 2), 0.01)
@@ -93,4 +95,5 @@ class AuthorsHoLoCo:
         if f"{norm}.weight" not in self.state:
             return x
         names = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(self.state[f"{norm}.{one}"] for one in names))
+        mean, variance, scale, shift = (self.state[f"{norm}.{one}"] for one in names)
+        return F.batch_norm(x, mean, variance, scale, shift)

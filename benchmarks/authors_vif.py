@@ -124,8 +124,8 @@ class AuthorsDIVFusion:
         """Convolution, norm, LeakyReLU."""
         weight, bias = self.state[f"{name}.conv.weight"], self.state[f"{name}.conv.bias"]
         x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-        own = (self.state[f"{name}.{one}"] for one in ("gamma", "beta"))
-        x = F.batch_norm(x, None, None, *own, training=True, eps=1.001e-5)
+        scale, shift = self.state[f"{name}.gamma"], self.state[f"{name}.beta"]
+        x = F.batch_norm(x, None, None, scale, shift, training=True, eps=1.001e-5)
         return F.leaky_relu(x, 0.2) if activates else x
 
 

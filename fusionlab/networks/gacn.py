@@ -151,7 +151,7 @@ class GACN(FusionNetwork):
 
     def decision(self, first: Tensor, second: Tensor) -> Tensor:
         """Where the first is in focus, by the spatial frequencies of both: (B, 1, H, W)."""
-        x = self.get_submodule("se_4")((STEEPNESS * (first - second)).sigmoid())
+        x = self.get_submodule("se_4")((first - second).mul_(STEEPNESS).sigmoid_())
         for k in range(1, len(WIDTHS)):
             x = self.get_submodule(f"decision_path_conv{k}")(x)
             x = self.get_submodule(f"se_{k + 4}")(x)
@@ -182,8 +182,9 @@ def spatial_frequencies(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         x = features.to(torch.promote_types(features.dtype, torch.float32))
-        rows = x - F.pad(x, (0, 0, 1, 0))[..., :-1, :]
-        columns = x - F.pad(x, (1, 0))[..., :-1]
+        rows, columns = x.clone(), x.clone()
+        rows[..., 1:, :] -= x[..., :-1, :]
+        columns[..., 1:] -= x[..., :-1]
         total = rows.square() + columns.square()
         ones = total.new_ones(1, 1, WINDOW, WINDOW).expand(total.shape[1], -1, -1, -1)
         return F.conv2d(total, ones, padding=WINDOW // 2, groups=total.shape[1])

@@ -54,7 +54,7 @@ class Attention(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3, H, W) in (0, 1)."""
-        x = image
+        x = image.contiguous(memory_format=torch.channels_last)
         for layer in (self.fe1, self.fe2, self.sAtt_1):
             x = F.leaky_relu(layer(x), 0.1)
         pooled = torch.cat([F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1)], 1)
@@ -87,7 +87,8 @@ class UNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W), sides multiples of 16, to (N, 3, H, W)."""
         grey = (image * image.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
-        x, brightness = torch.cat([image, grey], 1), [grey]
+        x = torch.cat([image, grey], 1).contiguous(memory_format=torch.channels_last)
+        brightness = [grey]
         skips = []
         for n in range(1, LEVELS + 1):
             x = self._unit(f"{n}_2", self._unit(f"{n}_1", x))

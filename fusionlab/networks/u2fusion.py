@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
@@ -35,15 +36,11 @@ def _unit(channels_in: int, channels_out: int, padding: Padding) -> nn.Sequentia
 
 
 class DenseLayer(nn.Module):
-    """A unit whose output is appended to its input."""
+    """A unit, whose output is appended to its input."""
 
     def __init__(self, channels_in: int, width: int, padding: Padding) -> None:
         super().__init__()
         self.conv = _unit(channels_in, width, padding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, F, H, W) to (N, F + width, H, W)."""
-        return torch.cat([x, self.conv(x)], 1)
 
 
 class U2Fusion(FusionNetwork):
@@ -150,8 +147,26 @@ class U2Fusion(FusionNetwork):
     def fuse_two(self, first: Tensor, second: Tensor) -> Tensor:
         """Two images in the network's range, (B, 1, H, W), to one in the same range."""
         x = torch.cat([first, second], 1).contiguous(memory_format=torch.channels_last)
-        fused = self.sub(self.dense_layers(self.conv_1(x))).tanh()
+        x = self._bordered(self.conv_1, self._padded(x))
+        for layer in self.dense_layers:  # maps enter several layers: each is padded once
+            x = torch.cat([x, self._bordered(layer.conv, x)], 1)  # type: ignore[arg-type]
+        for unit in self.sub[:-1]:
+            x = self._bordered(unit, x)  # type: ignore[arg-type]
+        fused = _convolved(self.sub[-1], x).tanh()
         return (fused + 1) / 2 if self.version == "authors" else fused
+
+    def _bordered(self, unit: nn.Sequential, x: Tensor) -> Tensor:
+        """A unit on what has a border of a pixel, whose output gets one."""
+        return self._padded(unit[1](_convolved(unit[0], x)))
+
+    def _padded(self, x: Tensor) -> Tensor:
+        mode = VERSIONS[self.version]
+        return F.pad(x, (1, 1, 1, 1), "constant" if mode == "zeros" else mode)
+
+
+def _convolved(convolution: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(convolution, nn.Conv2d)
+    return F.conv2d(x, convolution.weight, convolution.bias)
 
 
 def _keys() -> dict[str, str]:
