@@ -172,9 +172,9 @@ OBJECTIVES = Registry(
         "sesf": "fusionlab.losses.sesf:SESFObjective",
         "ship": "fusionlab.losses.ship:SHIPObjective",
         "swinfuse": "fusionlab.losses.swinfuse:SwinFuseObjective",
+        "synthetic_pairs": "fusionlab.losses.synthetic_pairs:SyntheticPairsObjective",
         "tcmoa": "fusionlab.losses.tcmoa:TCMoAObjective",
         "u2fusion": "fusionlab.losses.u2fusion:U2FusionObjective",
-        "weightnet": "fusionlab.losses.weightnet:WeightNetObjective",
     },
 )
 

@@ -20,7 +20,7 @@ from fusionlab.settings import TTD, Conditions, Method, Tasks
 from fusionlab.settings.configs import check_evaluates_its_training
 
 ONLY_HERE = (
-    *("title", "methods", "ttd_settings", "conditions", "fused", "allow_unmatched"),
+    *("title", "methods", "ttd_settings", "ttd_by_task", "conditions", "fused", "allow_unmatched"),
     *("report", "theorem", "pictures", "baselines", "weights", "tasks"),
 )
 
@@ -63,6 +63,16 @@ def parser() -> Parser:
         type=list[TTD],
         default=[],
         help="Several settings of TTD, a list of mappings of the options of --ttd, in its place.",
+    )
+    made.add_argument(
+        "--ttd_by_task",
+        type=Optional[bool],  # noqa: UP045 (as above)
+        default=None,
+        nargs="?",
+        const=True,
+        help="Beside --ttd, on the tasks where another preset was shown to help on data that it "
+        "was not chosen on, that one too (mff: structure). Default: of real data, with --ttd as it "
+        "is, without conditions.",
     )
     made.add_class_arguments(Conditions, "conditions")
     made.add_class_arguments(Tasks, "tasks")
@@ -113,7 +123,15 @@ def parser() -> Parser:
             "conditions",
             "tasks",
         ),
-        *("ttd", "ttd_settings", "metrics", "data.colour", "data.batch_size", "seed"),
+        *(
+            "ttd",
+            "ttd_by_task",
+            "ttd_settings",
+            "metrics",
+            "data.colour",
+            "data.batch_size",
+            "seed",
+        ),
         *(f"data.{key}" for key in data),
     ]
     made.lists = ("methods", "fused", "weights")

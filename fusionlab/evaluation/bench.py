@@ -59,14 +59,14 @@ class Bench:
     def is_experiment(self) -> bool:
         """Whether conditions or settings of TTD are varied."""
         return len(self.conditions) > len(self.datasets) or any(
-            len(one.ttd) > 1 for one in self.networks
+            len(one.ttd) - len(one.ttd_tasks) > 1 for one in self.networks
         )
 
     def methods_of(self, condition: Condition, index: int) -> list[str]:
         """The methods that measure a sample under a condition, in the order of their rows."""
         dataset = condition.dataset
         networks = [one for one in self.networks if one.is_for(dataset.task)]
-        fused = [name for one in networks for name in one.names]
+        fused = [name for one in networks for name in (one.name, *one.ttd_for(dataset.task))]
         folders = [one.name for one in self.folders if original_index(dataset, index) in one.paths]
         if condition.kind:
             return [*folders, *fused]
@@ -89,7 +89,7 @@ class Bench:
     def _is_complete(self, sample: Sample, condition: Condition, index: int) -> bool:
         count = len(condition.dataset.source_names[index])
         task = condition.dataset.task
-        dynamic = [name for one in self.networks if one.is_for(task) for name in one.ttd]
+        dynamic = [name for one in self.networks if one.is_for(task) for name in one.ttd_for(task)]
         needed = [sample.rd, *([sample.theorem] if self.theorem else [])]
         return all(name in sample.values for name in self.methods_of(condition, index)) and all(
             len(maps.get(name, {})) == count for maps in needed for name in dynamic

@@ -196,7 +196,8 @@ class _Station:
         self.fuser: Fuser = methods.fuser(dataset.task, network)
         with precision():
             self.ttd: dict[str, TTD] = {
-                name: self.fuser.calibrate(dataset, one) for name, one in methods.ttd.items()
+                name: self.fuser.calibrate(dataset, one)
+                for name, one in methods.ttd_for(dataset.task).items()
             }
         self.calibrated = [
             {
@@ -206,7 +207,7 @@ class _Station:
                 "temperature": self.ttd[name].temperature,
                 "channel": self.ttd[name].channel,
             }
-            for name, one in methods.ttd.items()
+            for name, one in methods.ttd_for(dataset.task).items()
             if one.needs_calibration
         ]
 
@@ -221,7 +222,7 @@ class _Station:
         with self.precision():
             pictures = self._fuse(batch, self.fuser.encode(batch))
             encoding = kept = 0
-            for method in self.methods.names:
+            for method in (self.methods.name, *self.ttd):
                 memory = memory_of(partial(next, pictures), device)
                 if memory is None:
                     continue
@@ -251,7 +252,7 @@ class _Station:
     ) -> Iterator[tuple[str, list[Picture]]]:
         """TTD changes nothing of the decomposition, which is the static network's."""
         decompose = decompose and self.fuser.network.decomposes
-        for method, ttd in zip(self.methods.names, [None, *self.ttd.values()], strict=True):
+        for method, ttd in [(self.methods.name, None), *self.ttd.items()]:
             yield method, self.fuser.pictures(batch, encoded, ttd, decompose and ttd is None)
 
 

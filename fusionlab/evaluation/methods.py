@@ -13,7 +13,7 @@ from fusionlab.data.fused import FusedFolder
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import FusionNetwork, create_network
-from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.networks.checkpoints import BUNDLED, LEARNED
 from fusionlab.runs.folder import file_stem
 from fusionlab.runs.run import ALONE, Method
 from fusionlab.settings import TTD
@@ -25,6 +25,9 @@ BASELINES = {
     "mif": ("laplacian",),
     "mef": ("exposure_fusion",),
     "mff": ("guided_filter",),
+}
+SHOWN_TO_HELP = {  # presets, on data that they were not chosen on
+    "mff": ("structure",),  # 20 real pairs: with each of four weights better on average
 }
 RESERVED = ("sources", "rd", "decomposition", "labels")  # folders beside those of the methods
 
@@ -41,6 +44,7 @@ class NetworkMethods:
         stretch: Whether its pictures are stretched; None as its authors do.
         tasks: The tasks on which it is evaluated; None for all.
         tile: Side of the tiles of large images; see :class:`Fuser`.
+        ttd_tasks: The tasks of those settings that are not for all, by the name of the method.
     """
 
     name: str
@@ -50,11 +54,17 @@ class NetworkMethods:
     stretch: bool | None = None
     tasks: tuple[str, ...] | None = None
     tile: int | None = None
+    ttd_tasks: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """The methods, the static network first."""
         return [self.name, *self.ttd]
+
+    def ttd_for(self, task: str) -> dict[str, TTD]:
+        """The settings of TTD that are evaluated on a task."""
+        named = self.ttd.items()
+        return {name: one for name, one in named if task in self.ttd_tasks.get(name, (task,))}
 
     def is_for(self, task: str) -> bool:
         """Whether it is evaluated on a task."""
@@ -117,6 +127,17 @@ def network_methods(
     return NetworkMethods(name, network, found, colour, stretch)
 
 
+def add_helpful(methods: NetworkMethods, tasks: Sequence[str]) -> None:
+    """Beside other settings of TTD, the presets that were shown to help on some of the tasks."""
+    tasks = [task for task in tasks if methods.is_for(task)]
+    for preset in dict.fromkeys(one for task in tasks for one in SHOWN_TO_HELP.get(task, ())):
+        name = f"{methods.name}+TTD ({preset})"
+        methods.ttd[name] = TTD(preset)
+        methods.ttd_tasks[name] = tuple(
+            task for task in tasks if preset in SHOWN_TO_HELP.get(task, ())
+        )
+
+
 def open_networks(
     given: Sequence[MethodSettings], settings: Sequence[TTD], colour: str
 ) -> list[NetworkMethods]:
@@ -137,13 +158,21 @@ def open_networks(
     return found
 
 
-def baselines(tasks: Sequence[str], colour: str = "auto") -> list[NetworkMethods]:
-    """The classical methods that a user of these tasks would try first, without TTD."""
-    names = dict.fromkeys(name for task in tasks for name in BASELINES[task])
+def baselines(
+    tasks: Sequence[str], colour: str = "auto", real: bool = False
+) -> list[NetworkMethods]:
+    """What a user of these tasks would try first, without TTD.
+
+    Args:
+        tasks: The tasks.
+        colour: ``auto``, ``luma`` or ``rgb``.
+        real: Whether the data are real, for which bundled networks learned.
+    """
+    wanted = {task: (*BASELINES[task], *(LEARNED.get(task, ()) if real else ())) for task in tasks}
     found = []
-    for name in names:
-        network = create_network(name)
-        its_tasks = tuple(task for task in tasks if name in BASELINES[task])
+    for name in dict.fromkeys(name for names in wanted.values() for name in names):
+        network = create_network(name, BUNDLED)
+        its_tasks = tuple(task for task in tasks if name in wanted[task])
         found.append(NetworkMethods(title(network), network, colour=colour, tasks=its_tasks))
     return found
 

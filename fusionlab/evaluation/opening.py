@@ -13,7 +13,7 @@ from fusionlab.data.fused import FusedFolder, open_fused
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions, first_samples
-from fusionlab.evaluation.methods import NetworkMethods, baselines, open_networks
+from fusionlab.evaluation.methods import NetworkMethods, add_helpful, baselines, open_networks
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.evaluation.weights import methods_with_weights
 from fusionlab.fusing import check_samples, order_notes
@@ -52,10 +52,13 @@ def open_bench(settings: Namespace) -> Bench:
         for one in (one for one in networks if one.is_for(dataset.task)):
             for line in order_notes(one.network, dataset):
                 note(line)
+    tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
+    helpful = _wants_helpful(settings)
+    for one in (one for one in networks if one.ttd and helpful):
+        add_helpful(one, tasks)
     if _wants_baselines(settings, ttd):
-        tasks = list(dict.fromkeys(dataset.task for dataset in datasets))
         named = [one.name for one in networks]
-        found = baselines(tasks, settings.data.colour)
+        found = baselines(tasks, settings.data.colour, settings.data.root is not None)
         networks = [*(one for one in found if one.name not in named), *networks]
     for one in networks:
         one.tile = settings.data.tile
@@ -158,8 +161,26 @@ def _wants_baselines(settings: Namespace, ttd: Sequence[TTD]) -> bool:
     """Unless the config says: where one network is evaluated as it is."""
     if settings.baselines is not None:
         return settings.baselines
-    varied = settings.conditions != Conditions(limit=settings.conditions.limit)
-    return not (settings.methods or settings.fused or varied or len(ttd) > 1)
+    return not (settings.methods or settings.fused or _is_varied(settings) or len(ttd) > 1)
+
+
+def _wants_helpful(settings: Namespace) -> bool:
+    """Unless the config says: of real data, with TTD as the paper has it.
+
+    Raises:
+        InputError: If it is asked for without TTD.
+    """
+    if settings.ttd_by_task and settings.ttd is None:
+        raise InputError("ttd_by_task is for --ttd; set it too, or leave it out")
+    if settings.ttd_by_task is not None:
+        return settings.ttd_by_task
+    real = settings.data.root is not None  # they were chosen looking at the built-in scenes
+    return real and settings.ttd == TTD() and not _is_varied(settings)
+
+
+def _is_varied(settings: Namespace) -> bool:
+    """Whether there are conditions, so that the run is an experiment."""
+    return settings.conditions != Conditions(limit=settings.conditions.limit)
 
 
 def ttd_settings(settings: Namespace) -> list[TTD]:

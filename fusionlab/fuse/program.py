@@ -28,7 +28,7 @@ from fusionlab.fusing import (
     order_notes,
 )
 from fusionlab.networks import create_network
-from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.networks.checkpoints import BUNDLED, LEARNED
 from fusionlab.runs.files import write_rd_legend
 from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD
@@ -110,7 +110,14 @@ def _notes(dataset: FusionDataset, fuser: Fuser, ttd: TTD | None, output: Path) 
     made = f"{dataset.task}: {names}; {name}{'' if ttd is None else '+TTD'}, {fuser.colour}"
     own = dataset.notes() if isinstance(dataset, VideoDataset) else []
     read = dataset.notes if isinstance(dataset, FolderDataset) else []
-    return [made, *order_notes(fuser.network, dataset), *notes(output), *own, *read]
+    bundled = fuser.network.checkpoint.get("path") == BUNDLED
+    learned = LEARNED.get(dataset.task, ()) if bundled and ttd is None else ()
+    better = [
+        f"{other} is nearer to the truth of real pictures: --network.name {other}"
+        for other in learned
+        if name not in learned
+    ]
+    return [made, *better, *order_notes(fuser.network, dataset), *notes(output), *own, *read]
 
 
 def _fuse_images(

@@ -26,6 +26,8 @@ from fusionlab.networks.base import FusionNetwork
 from fusionlab.writing import replace_file
 
 BUNDLED = "bundled"
+# bundled networks made for a task, which are nearer to the truth of real data than ifcnn
+LEARNED = {"mef": ("weightnet",), "mff": ("weightnet",)}
 _DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
     pickle.UnpicklingError,
     struct.error,

@@ -40,7 +40,7 @@ class WeightNet(FusionNetwork):
     padding_mode: ClassVar[str] = "replicate"
     bytes_per_pixel: ClassVar[int] = 400
     uses_task: ClassVar[bool] = True
-    objective: ClassVar[str] = "weightnet"
+    objective: ClassVar[str] = "synthetic_pairs"
     small: ClassVar[dict[str, Any]] = {"width": 4}
     ttd_note: ClassVar[str] = (
         "it weights pixels of the sources, each of which alone comes back as it is: RD is uniform "

@@ -157,6 +157,43 @@ def test_three_sources_and_a_ground_truth(tmp_path, run_evaluate):
     assert result["counts"]["IFCNN"]["SCD"] == 0
 
 
+def test_a_bare_ttd_adds_the_preset_that_was_shown_to_help_on_its_task(tmp_path, run_evaluate):
+    roots = {
+        task: write_pairs(tmp_path / task, sources=names)
+        for task, names in (("mff", ("near", "far")), ("vif", ("vi", "ir")))
+    }
+    extra = "IFCNN+TTD (structure)"
+    folder, summary = run_evaluate("--data.root", roots["mff"], "--ttd")
+    (result,) = summary["results"]
+    assert list(result["differences"]) == ["IFCNN+TTD", extra]
+    assert set(result["rd"][extra]) == {"near", "far"}
+    assert not (folder / "tables.md").exists()  # it is no experiment
+    for argv in (
+        ("--data.root", roots["vif"], "--ttd"),
+        ("--data.root", roots["mff"], "--ttd", "--ttd.loss", "mse"),
+        ("--data.root", roots["mff"], "--ttd", "--ttd_by_task", "false"),
+    ):
+        _, summary = run_evaluate(*argv, "--report", "false")
+        assert list(summary["results"][0]["differences"]) == ["IFCNN+TTD"], argv
+
+
+def test_of_several_tasks_the_preset_is_for_its_own_alone(run_evaluate):
+    quick = ("--metrics.names", "[EN]", "--conditions.limit", "1", "--pictures", "false")
+    _, summary = run_evaluate("--ttd", "--ttd_by_task", "true", *quick, "--report", "false")
+    extra = "IFCNN+TTD (structure)"
+    found = {one["task"]: list(one["differences"]) for one in summary["results"]}
+    assert found == {
+        **{task: ["IFCNN+TTD"] for task in ("vif", "mif", "mef")},
+        "mff": ["IFCNN+TTD", extra],
+    }
+    assert {one["data"] for one in summary["calibrated"]} == {"built-in mff scenes"}
+
+
+def test_presets_by_task_need_ttd(refused, pairs):
+    line = refused(evaluate, "--data.root", pairs, "--ttd_by_task", "true")
+    assert "ttd_by_task is for --ttd; set it too" in line
+
+
 AUTOMATIC_CHANNEL = ("--ttd.basis", "gradient", "--ttd.channel", "auto")
 
 
