@@ -60,6 +60,7 @@ class Picture:
         common: Of a network that decomposes, on request, what all sources show, as a viewer sees
             it, (3, H, W) uint8; None otherwise, as what follows.
         unique: What each source shows alone, (M, 3, H, W) uint8.
+        shown: The picture before it was rounded to 8 bits, (3, H, W), about [0, 1].
     """
 
     fused: Tensor
@@ -71,6 +72,7 @@ class Picture:
     components: Tensor | None = None
     common: Tensor | None = None
     unique: Tensor | None = None
+    shown: Tensor | None = None
 
     @property
     def grey(self) -> Tensor:
@@ -260,14 +262,18 @@ class Fuser:
         return TestTimeDynamicFusion(self.network, ttd, objective=objective)
 
     def viewable(self, output: Tensor, chroma: Tensor) -> Tensor:
-        """What a viewer sees: stretched where that is asked for, colour put back, clamped.
+        """What a viewer sees in 8 bits, (B, 3, H, W) uint8; see :meth:`shown`."""
+        return to_levels(self.shown(output, chroma))
+
+    def shown(self, output: Tensor, chroma: Tensor) -> Tensor:
+        """What a viewer sees: stretched where that is asked for, colour put back, not rounded.
 
         Args:
             output: The network's output, (B, C, H, W).
             chroma: Chroma of the sources, (B, 2, H, W); 0 where all of them are grey.
 
         Returns:
-            (B, 3, H, W) uint8.
+            (B, 3, H, W), clamped to [0, 1] when it is made levels.
         """
         output = output.float()
         if self.network.output_range is not None:
@@ -288,7 +294,7 @@ class Fuser:
             picture = torch.where(coloured, fused, luma)
         if self.network.stretches_colour:
             picture = self._stretched(picture, coloured)
-        return to_levels(picture)
+        return picture
 
     def _stretched(self, images: Tensor, coloured: Tensor) -> Tensor:
         """(B, C, H, W), as the network's authors stretch; ``coloured`` is (B, 1, 1, 1)."""
@@ -322,7 +328,8 @@ class Fuser:
             )
         _tell_far(output, batch["id"], "statically" if ttd is None else "with TTD")
         milliseconds = 1000 * seconds.value / len(output)
-        fused = self.viewable(output, batch["chroma"])
+        shown = self.shown(output, batch["chroma"])
+        fused = to_levels(shown)
         pictures = []
         for k, names in enumerate(batch["source_names"]):
             maps: dict[str, Tensor] = {}
@@ -334,7 +341,9 @@ class Fuser:
                 if found.components is not None:
                     maps["components"] = found.components[k].float()
             own = output[k].float()
-            pictures.append(Picture(fused[k], own, milliseconds, tuple(names), **maps))
+            pictures.append(
+                Picture(fused[k], own, milliseconds, tuple(names), **maps, shown=shown[k])
+            )
         if decompose:
             self._add_decomposition(pictures, encoded, batch["chroma"])
         return pictures

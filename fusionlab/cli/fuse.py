@@ -50,6 +50,19 @@ def parser() -> Parser:
         help="What the network sees: luma, rgb, or auto (RGB where its authors fuse it).",
     )
     made.add_argument(
+        "--shard",
+        type=Optional[str],  # noqa: UP045 (as above)
+        default=None,
+        metavar="I/N",
+        help="Fuse only every N-th image of folders from the I-th on, so that N jobs share them.",
+    )
+    made.add_argument(
+        "--bits",
+        type=Literal[8, 16],
+        default=8,
+        help="Bits of a channel of the fused image; 16 for .png and .tif.",
+    )
+    made.add_argument(
         "--tile",
         type=Optional[int],  # noqa: UP045 (as above)
         default=None,

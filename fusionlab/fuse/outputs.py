@@ -11,6 +11,7 @@ from fusionlab.fuse.encoding import WRITTEN
 from fusionlab.fusing import Picture
 from fusionlab.runs.files import (
     FORMATS,
+    write_deep_picture,
     write_picture,
     write_rd_arrays,
     write_rd_legend,
@@ -79,12 +80,14 @@ def targets_of(
     return targets
 
 
-def check_output(kind: str, output: Path) -> None:
+def check_output(kind: str, output: Path, bits: int = 8) -> None:
     """Refuse an output that the sources cannot become.
 
     Raises:
         InputError: Saying what is expected.
     """
+    if bits == 16 and (kind == "videos" or FORMATS.get(output.suffix.casefold()) == "JPEG"):
+        raise InputError(f"--bits 16 needs images in .png or .tif, got -o {output}")
     if kind == "folders":
         if output.is_file() or output.suffix.casefold() in {*FORMATS, *WRITTEN}:
             raise InputError(f"{output} is no folder; folders are fused into one, set -o to it")
@@ -127,14 +130,17 @@ def check_targets(targets: Sequence[Target], sources: Iterable[Path], overwrite:
         seen.add(path)
 
 
-def write(target: Target, picture: Picture) -> None:
-    """Write the files of a sample.
+def write(target: Target, picture: Picture, bits: int = 8) -> None:
+    """Write the files of a sample, its picture with 8 or 16 bits a channel.
 
     Raises:
         InputError: If one cannot be written.
     """
     try:
-        write_picture(target.fused, picture.fused)
+        if bits == 16 and picture.shown is not None:
+            write_deep_picture(target.fused, picture.shown)
+        else:
+            write_picture(target.fused, picture.fused)
         if target.common is not None and picture.common is not None:
             write_picture(target.common, picture.common)
         if picture.unique is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -19,9 +21,11 @@ from fusionlab.fuse.inputs import (
     readable_samples,
 )
 from fusionlab.fuse.outputs import Target, check_output, check_targets, notes, targets_of, write
+from fusionlab.fuse.pipeline import WriteBehind, places_of_shard, read_ahead
 from fusionlab.fuse.video import VideoDataset
 from fusionlab.fusing import (
     Fuser,
+    Picture,
     best_device,
     check_decomposes,
     check_samples,
@@ -55,23 +59,28 @@ def fuse(settings: Namespace) -> bool:
         at_least("tile", settings.tile, 0)
     paths, output = [Path(path) for path in settings.inputs], Path(settings.output)
     kind = kind_of(paths)
-    check_output(kind, output)
+    check_output(kind, output, settings.bits)
     fuser, dataset, faults = _open(settings, kind, paths)
     rd_dir = Path(settings.rd_dir) if settings.rd_dir is not None else None
     parts_dir = _decomposition_dir(settings, kind, fuser)
+    if settings.shard is not None and kind != "folders":
+        raise InputError(f"--shard is for folders, not {kind}")
+    places = places_of_shard(settings.shard, len(dataset))
+    ids = [dataset.ids[place] for place in places] if kind == "folders" else dataset.ids
     names = dataset.source_names[0]
-    targets = targets_of(kind, output, dataset.ids, names, rd_dir, parts_dir)
+    targets = targets_of(kind, output, ids, names, rd_dir, parts_dir)
     check_targets(targets, [*files_of(dataset), *paths], settings.overwrite)
     for line in _notes(dataset, fuser, ttd, output):
         note(line)
     if ttd is not None:
         ttd = fuser.calibrate(readable_samples(dataset) if kind == "folders" else dataset, ttd)
     unit = "frames" if kind == "videos" else "images"
-    with ProgressBar("Fusing", len(dataset), unit, hidden=len(dataset) == 1) as bar:
+    with ProgressBar("Fusing", len(places), unit, hidden=len(places) == 1) as bar:
         if isinstance(dataset, VideoDataset):
             complete = _fuse_video(fuser, ttd, dataset, targets[0], bar)
         else:
-            complete = _fuse_images(fuser, ttd, dataset, targets, faults, bar)
+            write_one = partial(write, bits=settings.bits)
+            complete = _fuse_images(fuser, ttd, dataset, places, targets, faults, bar, write_one)
     if kind == "folders" and isinstance(dataset, FolderDataset):
         for line in dataset.oddities():  # their files were read only now
             note(line)
@@ -124,25 +133,28 @@ def _fuse_images(
     fuser: Fuser,
     ttd: TTD | None,
     dataset: FusionDataset,
+    places: list[int],
     targets: list[Target],
     faults: list[str],
     bar: ProgressBar,
+    write_one: Callable[[Target, Picture], None],
 ) -> bool:
     """Sample by sample; one that cannot be fused does not keep the others from it."""
     failed, whole = len(faults), len(targets) + len(faults)
     for line in faults:
         bar.say(f"not fused: {line}")
-    for index, target in enumerate(targets):
-        try:
-            picture = fuser(dataset[index], ttd, decompose=target.common is not None)
-        except InputError as fault:
-            if whole == 1:
-                raise
-            bar.say(f"not fused: {fault}")
-            failed += 1
-        else:
-            write(target, picture)
-        bar.advance()
+    with WriteBehind() as behind:
+        for target, (_, sample) in zip(targets, read_ahead(dataset, places), strict=True):
+            try:
+                picture = fuser(sample(), ttd, decompose=target.common is not None)
+            except InputError as fault:
+                if whole == 1:
+                    raise
+                bar.say(f"not fused: {fault}")
+                failed += 1
+            else:
+                behind(write_one, target, picture)
+            bar.advance()
     if failed:
         bar.say(f"{failed} of {whole} samples not fused, the others are written")
     return not failed
@@ -157,10 +169,10 @@ def _fuse_video(
     """
     count, low, high = 0, 1.0, 0.0
     try:
-        with VideoWriter(target.fused, dataset.rate) as writer:
-            for index in range(len(dataset)):
-                picture = fuser(dataset[index], ttd)
-                writer.write(picture.fused.permute(1, 2, 0).cpu().numpy())
+        with VideoWriter(target.fused, dataset.rate) as writer, WriteBehind() as behind:
+            for _, sample in read_ahead(dataset, range(len(dataset))):
+                picture = fuser(sample(), ttd)
+                behind(writer.write, picture.fused.permute(1, 2, 0).cpu().numpy())
                 if picture.rd is not None:
                     low, high = (
                         min(low, picture.rd.min().item()),

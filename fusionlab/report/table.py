@@ -254,6 +254,7 @@ def _footnotes(result: dict[str, Any], metrics: Sequence[str]) -> list[str]:
         else:
             partial += [f"{metric} of {name} {n} of {of}" for name, (n, of) in fewer.items()]
     lines = [f"mean over fewer images: {', '.join(partial)}"] if partial else []
+    lines += infinite_lines(result, metrics)
     if is_ranked(result):
         lines.append(
             "* best by mean rank over the images; = not significantly behind it (Wilcoxon, "
@@ -265,3 +266,22 @@ def _footnotes(result: dict[str, Any], metrics: Sequence[str]) -> list[str]:
 def _small(value: float) -> str:
     """Two digits that count."""
     return f"{value:.2g}".replace("-", "−")
+
+
+def infinite_lines(result: dict[str, Any], metrics: Sequence[str]) -> list[str]:
+    """Which values of the methods are infinite and left out of a mean, a line each metric."""
+    lines = []
+    for metric in metrics:
+        own = {
+            name: found[metric]
+            for name, found in result.get("infinite", {}).items()
+            if metric in found and not math.isinf(result["means"][name][metric])
+        }
+        images = list(dict.fromkeys(id_ for ids in own.values() for id_ in ids))
+        if images:
+            more = f" and {len(images) - 3} more" if len(images) > 3 else ""
+            lines.append(
+                f"{metric} is infinite, and not in the mean, for {', '.join(images[:3])}{more} "
+                f"({', '.join(own)})"
+            )
+    return lines

@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from fusionlab.errors import InputError
 from fusionlab.runs.rd_colours import RDScale
 from fusionlab.writing import replace_file
 
@@ -31,6 +32,29 @@ def write_picture(path: Path, levels: Tensor) -> None:
     if (levels == levels[:1]).all():
         levels = levels[:1]
     _write(path, Image.fromarray(levels.permute(1, 2, 0).squeeze(2).contiguous().numpy()))
+
+
+def write_deep_picture(path: Path, picture: Tensor) -> None:
+    """Write (3, H, W) in [0, 1] with 16 bits a channel, as PNG or TIFF; grey if channels are equal.
+
+    Raises:
+        InputError: If the ending is another one.
+    """
+    import imagecodecs
+    import tifffile
+
+    levels = (picture.clamp(0, 1).double() * 65535).round().cpu().numpy().astype(np.uint16)
+    levels = levels[0] if (levels == levels[:1]).all() else levels.transpose(1, 2, 0)
+    kind = FORMATS[path.suffix.casefold()]
+    if kind == "PNG":
+        write_atomic(path, bytes(imagecodecs.png_encode(np.ascontiguousarray(levels))))
+    elif kind == "TIFF":
+        buffer = io.BytesIO()
+        colours = "rgb" if levels.ndim == 3 else "minisblack"
+        tifffile.imwrite(buffer, levels, photometric=colours, compression="zlib")
+        write_atomic(path, buffer.getvalue())
+    else:
+        raise InputError(f"{path}: 16 bits need .png or .tif; a JPEG has 8")
 
 
 def write_rd_map(path: Path, rd: Tensor, scale: RDScale) -> None:

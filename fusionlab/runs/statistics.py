@@ -40,6 +40,15 @@ def defined_mean(values: np.ndarray) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
+def finite_mean(values: np.ndarray) -> float:
+    """Mean of what is finite: one infinite PSNR, of two black images, is no mean of many.
+
+    Infinite if nothing is finite and something is infinite; NaN if nothing is defined.
+    """
+    finite = values[np.isfinite(values)]
+    return defined_mean(finite if finite.size else values)
+
+
 def cost(values: np.ndarray, higher_is_better: bool | None) -> np.ndarray:
     """What is smaller for what is better; None stands for a metric that is best at 0."""
     if higher_is_better is None:

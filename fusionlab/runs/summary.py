@@ -19,7 +19,14 @@ from fusionlab.runs.run import (
     Run,
     Sample,
 )
-from fusionlab.runs.statistics import compare, cost, defined_mean, mean_ranks, p_against
+from fusionlab.runs.statistics import (
+    compare,
+    cost,
+    defined_mean,
+    finite_mean,
+    mean_ranks,
+    p_against,
+)
 from fusionlab.runs.tasks import summarise_tasks
 
 FEWEST_RANKED = 2  # methods that fuse, from which on they are ranked
@@ -32,7 +39,8 @@ def summarise(run: Run, finished: bool = True) -> list[dict[str, Any]]:
     condition that comes in levels) and ``draws``, whose mean is the value of an image; ``images``
     and ``ids``, those that every method has fused; ``images_of`` each method; ``methods`` in the
     order of the tables; by method and metric ``means``, ``counts`` (of images for which the metric
-    is defined) and ``mean_ranks``; ``best`` by metric and ``p_against_best``; ``overall_rank`` and
+    is defined and finite), where some are not ``infinite`` (their ids), and ``mean_ranks``;
+    ``best`` by metric and ``p_against_best``; ``overall_rank`` and
     ``median_ms_per_image`` and ``peak_megabytes`` by method; ``differences`` of each network with
     TTD from the same without; ``rd`` by method and source; ``theorem`` by method, where it was
     measured; ``tasks``, see
@@ -103,8 +111,9 @@ def _result(
             method.name: len({one.id for one in samples if method.name in one.values})
             for method in methods
         },
-        "means": _each(table, defined_mean),
-        "counts": _each(table, lambda values: int((~np.isnan(values)).sum())),
+        "means": _each(table, finite_mean),
+        "counts": _each(table, _counted),
+        "infinite": _infinite(table, ids),
         "median_ms_per_image": {
             name: float(np.nanmedian(found))
             for name, found in times.items()
@@ -162,6 +171,27 @@ def _add_tasks(result: dict[str, Any], tasks: dict[str, Any]) -> None:
         for method, by_column in found["differences"].items():
             for column, one in by_column.items():
                 result["differences"][method][column] = {**one, "improved": float("nan")}
+
+
+def _counted(values: np.ndarray) -> int:
+    """How many values a mean is over."""
+    finite = int(np.isfinite(values).sum())
+    return finite or int((~np.isnan(values)).sum())
+
+
+def _infinite(
+    table: dict[str, dict[str, np.ndarray]], ids: Sequence[str]
+) -> dict[str, dict[str, list[str]]]:
+    """By method and metric the images with an infinite value, where there are any."""
+    found = {
+        method: {
+            metric: [ids[int(k)] for k in np.flatnonzero(np.isinf(values))]
+            for metric, values in columns.items()
+            if np.isinf(values).any()
+        }
+        for method, columns in table.items()
+    }
+    return {method: own for method, own in found.items() if own}
 
 
 def _times(samples: Sequence[Sample], ids: Sequence[str], method: str) -> np.ndarray:
