@@ -178,9 +178,11 @@ def check_fit(network: FusionNetwork, checkpoint: Checkpoint) -> None:
     }
     if any(faults.values()):
         text = "; ".join(f"{kind}: {_some(keys)}" for kind, keys in faults.items() if keys)
+        remedy = "check network.name and network.options"
+        if checkpoint.path.is_dir():
+            remedy = "add the file of the missing part, or set network.options to do without it"
         raise InputError(
-            f"{checkpoint.path} does not fit {type(network).__name__} ({text}); "
-            "check network.name and network.options"
+            f"{checkpoint.path} does not fit {type(network).__name__} ({text}); {remedy}"
         )
 
 

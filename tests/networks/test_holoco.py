@@ -63,7 +63,7 @@ def test_results_of_the_authors_modules(name, folder, shared):
 
 def test_the_folder_of_the_authors_files(shared, tmp_path):
     path = shared / "weights" / "holoco"
-    with pytest.raises(InputError, match=r"missing: G_A\.bn1_1\.bias, .* more"):
+    with pytest.raises(InputError, match=r"missing: G_A\.bn1_1\.bias, .* more\); add the file of"):
         create_network("holoco", path)
     with pytest.raises(InputError, match=r"holds none of A_1\.pth, A_2\.pth, G_A\.pth, G_B\.pth"):
         create_network("holoco", tmp_path)
