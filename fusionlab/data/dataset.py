@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from fusionlab.console import note
@@ -27,11 +28,13 @@ from fusionlab.data.layouts.roles import INFRARED, roles_of
 from fusionlab.data.manifest_files import load_manifest
 from fusionlab.data.manifest_open import open_manifest
 from fusionlab.data.ranges import REFERENCE, readings
+from fusionlab.data.registration import displaced
 from fusionlab.data.scenes import TASKS, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
 FEW = 3  # images that tell what a folder holds
+LOOKED_AT = 8  # samples whose registration is looked at
 PSEUDO = 0.02  # mean distance from neutral of an infrared image that is coloured on purpose
 SCENE_CLASSES = {  # of boxes and of masks
     "vif": (ClassSet(("person",)), ClassSet(("background", "person"))),
@@ -137,6 +140,7 @@ class FolderDataset(FusionDataset):
         page: Page of files that have several, from 1.
         labels: Folder of the labels, or a COCO JSON file; None finds them, ``none`` has none.
         classes: Names of their classes by index, or the name of a known data set.
+        resize: ``first`` or ``smallest``: whose size the images of a sample get where they differ.
 
     Raises:
         InputError: If the images of a sample differ in size, or one is unreadable.
@@ -150,14 +154,21 @@ class FolderDataset(FusionDataset):
         page: int | None = None,
         labels: str | None = None,
         classes: Sequence[str] | None = None,
+        resize: str | None = None,
     ) -> None:
         super().__init__(listing.name, task)
         self.listing, self._labels, self._classes = listing, labels, classes
         self.notes: list[str] = []
+        self.registration: list[str] = []
+        self.resized: list[str] = []  # ids
+        self.resize = resize
         for sample in listing.samples:
             self.ids.append(sample.id)
             self.source_names.append(tuple(sample.sources))
-            self.sizes.append(_common_size(sample, page))
+            sizes = _sizes(sample, page)
+            self.sizes.append(_common_size(sizes, resize))
+            if len(set(sizes.values())) > 1:
+                self.resized.append(sample.id)
         self._last: tuple[int, list[Tensor], Tensor | None] | None = None
         self.readings: dict[str, Reading] = readings(self._by_source(), range_, page)
         self.noticed = {name: Noticed() for name in self.readings}
@@ -170,13 +181,14 @@ class FolderDataset(FusionDataset):
             )
 
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
-        """Read the files of a sample; the last one is kept, whose sources are written next."""
+        """Read the files of a sample, all at its size; the last one is kept, written next."""
         kept = self._last
         if kept is None or kept[0] != index:
-            sample = self.listing.samples[index]
-            sources = [self._read(name, path) for name, path in sample.sources.items()]
+            sample, size = self.listing.samples[index], self.sizes[index]
+            read = [_at_size(self._read(n, path), size) for n, path in sample.sources.items()]
             truth = sample.reference
-            kept = (index, sources, None if truth is None else self._read(REFERENCE, truth))
+            whole = None if truth is None else _at_size(self._read(REFERENCE, truth), size)
+            kept = (index, read, whole)
             self._last = kept
         return list(kept[1]), kept[2]
 
@@ -188,6 +200,11 @@ class FolderDataset(FusionDataset):
             InputError: As :class:`LabelReader`.
         """
         files = find_labels(self.listing, self._labels)
+        if files and self.resized:
+            raise InputError(
+                f"{self.listing.root} has labels, and {self.resized[0]} is resized, which would "
+                "move them; leave out data.resize, or set data.labels to none"
+            )
         return LabelReader(self.listing, files, self.sizes, self._classes)
 
     def labels(self, index: int) -> Labels:
@@ -209,7 +226,10 @@ class FolderDataset(FusionDataset):
         """
         for name, paths in self._by_source().items():
             self.noticed[name] = examine(paths, self.readings[name])
-        self.notes = [*self.oddities(), *self._pseudo_coloured()]
+        self.registration = self._unregistered()
+        said = f"{len(self.resized)} of {len(self)} samples have images of different sizes; they "
+        told = [f"{said}are resized to the {self.resize}"] if self.resized else []
+        self.notes = [*self.oddities(), *self._pseudo_coloured(), *told, *self.registration]
 
     def oddities(self) -> list[str]:
         """Lines about what was odd in the files that were read so far."""
@@ -217,6 +237,14 @@ class FolderDataset(FusionDataset):
 
     def _read(self, name: str, path: Path) -> Tensor:
         return read_image(path, self.readings[name], self.noticed[name])
+
+    def _unregistered(self) -> list[str]:
+        """A line on sources that do not lie on the first one, in a few samples spread evenly."""
+        places = range(0, len(self), max(1, len(self) // LOOKED_AT))[:LOOKED_AT]
+        return displaced(
+            (self.ids[k], dict(zip(self.source_names[k], self.images(k)[0], strict=True)))
+            for k in places
+        )
 
     def _pseudo_coloured(self) -> list[str]:
         """A line on each infrared source whose first image has colours."""
@@ -270,6 +298,8 @@ class FolderDataset(FusionDataset):
             "manifest": self.listing.manifest,
             "range": levels or None,
             "page": max(filter(None, pages), default=None),
+            "registration": self.registration or None,
+            "resized": {"to": self.resize, "ids": self.resized} if self.resized else None,
             "notes": self.notes or None,
         }
         return {
@@ -342,7 +372,8 @@ def open_data(settings: Data, allow_unmatched: bool = False) -> list[FusionDatas
     if settings.root is not None:
         listing, task = _find(settings, allow_unmatched)
         page, labels, classes = settings.page, settings.labels, settings.classes
-        return [FolderDataset(listing, task, settings.range, page, labels, classes)]
+        how = (settings.range, page, labels, classes, settings.resize)
+        return [FolderDataset(listing, task, *how)]
     return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 
 
@@ -405,18 +436,35 @@ def _files(sample: Sample) -> list[Path]:
     return [*sample.sources.values(), *([sample.reference] if sample.reference else [])]
 
 
-def _common_size(sample: Sample, page: int | None) -> tuple[int, int]:
+def _sizes(sample: Sample, page: int | None) -> dict[Path, tuple[int, int]]:
+    """Height and width of the files of a sample, which must not be crops of different places."""
     headers: dict[Path, Header] = {path: header(path, page) for path in _files(sample)}
     first, own = next(iter(headers.items()))
     for path, other in headers.items():
-        if other.size != own.size:
-            raise InputError(
-                f"{path} is {other.size[1]}x{other.size[0]} but {first} is "
-                f"{own.size[1]}x{own.size[0]}; register them to one size first"
-            )
         if other.offset != own.offset:
             raise InputError(
                 f"{path} lies at {other.offset} in its picture but {first} at {own.offset} "
                 "(XPosition, YPosition); save both uncropped"
             )
-    return own.size
+    return {path: one.size for path, one in headers.items()}
+
+
+def _common_size(sizes: dict[Path, tuple[int, int]], resize: str | None) -> tuple[int, int]:
+    first, size = next(iter(sizes.items()))
+    if resize == "smallest":
+        return min(sizes.values(), key=lambda one: one[0] * one[1])
+    for path, other in sizes.items():
+        if other != size and resize is None:
+            raise InputError(
+                f"{path} is {other[1]}x{other[0]} but {first} is {size[1]}x{size[0]}; "
+                "register them to one size first, or set data.resize"
+            )
+    return size
+
+
+def _at_size(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """(C, H, W) at a size: bilinear, smoothed first where it becomes smaller."""
+    if _size(image) == size:
+        return image
+    resized = F.interpolate(image[None], size, mode="bilinear", antialias=True)
+    return resized[0].clamp(0, 1)

@@ -255,6 +255,7 @@ def _footnotes(result: dict[str, Any], metrics: Sequence[str]) -> list[str]:
             partial += [f"{metric} of {name} {n} of {of}" for name, (n, of) in fewer.items()]
     lines = [f"mean over fewer images: {', '.join(partial)}"] if partial else []
     lines += infinite_lines(result, metrics)
+    lines += result.get("registration", [])
     if is_ranked(result):
         lines.append(
             "* best by mean rank over the images; = not significantly behind it (Wilcoxon, "

@@ -104,6 +104,7 @@ def _result(
     tasks = _tasks(run, data, samples, methods, finished)
     times = {method.name: _times(samples, ids, method.name) for method in methods}
     result = {
+        "registration": data.get("registration", []),
         "images": len(ids),
         "ids": ids,
         "methods": [method.name for method in methods],

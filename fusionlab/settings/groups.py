@@ -71,6 +71,8 @@ class Data:
             none looks for none.
         classes: Names of the labels' classes, in order; or msrs, mfnet, fmb, fmb14, m3fd, llvip.
             Default: as the files say, or the name of the folder.
+        resize: Whose size the images of a sample get where they differ: first, or smallest.
+            Default: they are refused.
         colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
             its authors fuse it).
         tile: Side of the tiles in which large images are fused, pixels; 0 fuses every image whole.
@@ -91,6 +93,7 @@ class Data:
     page: int | None = None
     labels: str | None = None
     classes: list[str] | None = None
+    resize: Literal["first", "smallest"] | None = None
     colour: Literal["auto", "luma", "rgb"] = "auto"
     tile: int | None = None
     batch_size: int = 1
@@ -124,7 +127,7 @@ class Data:
         check_range("data.range", self.range)
         if self.page is not None:
             at_least("data.page", self.page, 1)
-        for name in ("range", "page"):
+        for name in ("range", "page", "resize"):
             if getattr(self, name) is not None and self.root is None:
                 raise InputError(f"data.{name} needs data.root: built-in scenes have their own")
         if self.tile is not None:

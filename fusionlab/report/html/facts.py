@@ -92,6 +92,10 @@ def _data(data: dict[str, Any]) -> str:
     text = f"{data['name']}: {count}, sources {', '.join(data['source_names'])}"
     if "split" in data:
         text += f", split {data['split']}"
+    if "resized" in data:
+        resized = data["resized"]
+        text += f"; {len(resized['ids'])} of them resized to the {resized['to']}"
+    text += "".join(f"; {line}" for line in data.get("registration", ()))
     if "manifest" in data:
         manifest = data["manifest"]
         text += f", manifest {manifest['name']} (sha256 {manifest['sha256']})"
