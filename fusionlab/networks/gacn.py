@@ -182,10 +182,14 @@ def spatial_frequencies(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         x = features.to(torch.promote_types(features.dtype, torch.float32))
-        rows, columns = x.clone(), x.clone()
+        rows = x.clone()
         rows[..., 1:, :] -= x[..., :-1, :]
+        total = rows.square()
+        del rows  # memory
+        columns = x.clone()
         columns[..., 1:] -= x[..., :-1]
-        total = rows.square() + columns.square()
+        total = total + columns.square()
+        del columns
         ones = total.new_ones(1, 1, WINDOW, WINDOW).expand(total.shape[1], -1, -1, -1)
         return F.conv2d(total, ones, padding=WINDOW // 2, groups=total.shape[1])
 
