@@ -5,7 +5,7 @@ median of the ratios of neighbouring runs is printed, with the number of threads
 on the CPU, of CPU time, which other programs on the machine change less. Other benchmarks
 are chosen by the first argument, each with a --help of its own: "metrics" (speed and memory of
 metrics), "logging" (cost of W&B and of the report), "sweep" (many settings of TTD at once), "gpu"
-(the figures of a graphics card).
+(the figures of a graphics card), "large" (memory of fusing one large pair).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from benchmarks import gpu, logging, metrics, sweep
+from benchmarks import gpu, large, logging, metrics, sweep
 from benchmarks.measuring import clock_for, interleaved, peak_memory
 from benchmarks.programs import SUBJECTS, TTD_PRESET, build, random_sources, relative_difference
 
@@ -27,7 +27,13 @@ NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its au
 PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
 MEMORY_SIZE = (480, 640)
 CLOCKS = {time.perf_counter: "wall time", time.process_time: "CPU time"}
-OTHERS = {"metrics": metrics.main, "logging": logging.main, "sweep": sweep.main, "gpu": gpu.main}
+OTHERS = {
+    "metrics": metrics.main,
+    "logging": logging.main,
+    "sweep": sweep.main,
+    "gpu": gpu.main,
+    "large": large.main,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
