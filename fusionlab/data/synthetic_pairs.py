@@ -20,8 +20,6 @@ MOST_BREATHING = 0.02  # of the scale
 MOST_SHIFT = 2.0  # pixels
 NOISE = 0.008  # largest standard deviation
 WIDEST_BLUR = 10.0  # pixels, radius
-SENSOR_NOISE = 0.03  # largest standard deviation of a picture in the dark or of heat
-INVERTED, HOT, DARK, MEDICAL = 0.3, 0.6, 0.4, 0.15  # fractions of sensor pairs
 
 
 def exposure_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -91,48 +89,6 @@ def focus_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]
     truth = object_ * near + (1 - object_) * far
     sources = torch.stack([near, far])
     return (sources.flip(0) if rng.random() < 0.5 else sources), truth
-
-
-def sensor_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """What a camera and another sensor see of one scene, as recorded and without noise.
-
-    The second has other brightness for the same colours, less detail, and bright objects of its
-    own; the first may lie in the dark. Both may be black about the scene, as medical images are.
-
-    Args:
-        photo: (3, H, W) in [0, 1]; (1, H, W) has no colours, of which the second sees others.
-        rng: Of all random choices.
-
-    Returns:
-        (2, 1, H, W) twice, in [0, 1].
-    """
-    size = (photo.shape[-2], photo.shape[-1])
-    first, second = _tone(photo, rng), _tone(photo, rng)
-    if rng.random() < INVERTED:
-        second = 1 - second
-    if rng.random() < 0.7:
-        second = _filtered(second, _aperture(rng.uniform(0.8, 3.0), rng))
-    low = rng.uniform(0, 0.4)
-    second = low + second * rng.uniform(0.1, 1 - low)
-    if rng.random() < HOT:
-        hot = random_matte(size, rng).view(1, *size)
-        second = torch.lerp(second, rng.uniform(0.6, 1.0) + 0.2 * (first - first.mean()), hot)
-    if rng.random() < DARK:
-        light = smooth_noise(size, int(rng.integers(1, 4)), rng).view(1, *size)
-        first = first * (rng.uniform(0.05, 0.4) + rng.uniform(0, 0.6) * light)
-    if rng.random() < MEDICAL:
-        inside = random_matte(size, rng).view(1, *size)
-        first, second = first * inside, second * inside
-    clean = torch.stack([first, second]).clamp(0, 1)
-    if rng.random() < 0.5:
-        clean = clean.flip(0)
-    return torch.stack([_recorded(image, rng, SENSOR_NOISE) for image in clean]), clean
-
-
-def _tone(photo: Tensor, rng: np.random.Generator) -> Tensor:
-    """A mixture of the channels under a tone curve, (1, H, W)."""
-    shares = torch.from_numpy(rng.dirichlet(np.ones(len(photo)))).float()
-    return (shares.view(-1, 1, 1) * photo).sum(0, keepdim=True) ** rng.uniform(0.6, 1.8)
 
 
 def _developed(light: Tensor, gamma: float, curve: float) -> Tensor:

@@ -1,8 +1,7 @@
 """The objective of the bundled networks: the picture that the sources were made of.
 
 Ours. Pairs of each task are made of photographs, so that what should be fused of them is known:
-the exposure in the middle, the sharp picture, or for two sensors, of which no picture is the
-truth, what two classical methods make of them together.
+the exposure in the middle, or the sharp picture.
 """
 
 from __future__ import annotations
@@ -10,38 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from kornia.metrics import ssim
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from fusionlab.data.crops import LumaCrops, PhotographCrops, TaskCrops
+from fusionlab.data.crops import LumaCrops, TaskCrops
 from fusionlab.data.photographs import open_photographs
-from fusionlab.data.synthetic_pairs import exposure_pair, focus_pair, sensor_pair
+from fusionlab.data.synthetic_pairs import exposure_pair, focus_pair
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Objective, Step
 from fusionlab.networks.base import FusionNetwork
-from fusionlab.networks.laplacian import LaplacianPyramid
-from fusionlab.networks.pixelwise import Maximum
 from fusionlab.settings import Training
 
-
-def sensors_and_target(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures of two sensors, (2, 1, S, S), and what should be fused of them, (1, S, S).
-
-    That is the mean of the Laplacian pyramid's picture, which keeps detail and contrast of both,
-    and of the brighter pixels, which keep what is hot or lit, of the pair without its noise.
-    """
-    sources, clean = sensor_pair(photo, rng)
-    methods = (LaplacianPyramid(), Maximum())
-    return sources, torch.stack([method(clean[None])[0] for method in methods]).mean(0).clamp(0, 1)
-
-
-PAIRS = {"mef": exposure_pair, "mff": focus_pair, "vif": sensors_and_target}
-SCALES = {"mef": (0.25, 1.0), "mff": (0.4, 1.0), "vif": (0.4, 1.0)}  # of the photographs
-CROPS = {"mef": LumaCrops, "mff": LumaCrops, "vif": PhotographCrops}  # sensors see colours
+PAIRS = {"mef": exposure_pair, "mff": focus_pair}
+SCALES = {"mef": (0.25, 1.0), "mff": (0.4, 1.0)}  # of the photographs
 WINDOW = 7  # of SSIM
 SSIM_WEIGHT = 0.2
 
@@ -50,7 +33,7 @@ class SyntheticPairsObjective(Objective):
     """Absolute difference from the truth, and 1 − SSIM, of pairs of each task.
 
     Args:
-        tasks: What is learned, of mef, mff and vif.
+        tasks: What is learned, of mef and mff.
     """
 
     unused_parameters: ClassVar[bool] = True
@@ -87,7 +70,7 @@ class SyntheticPairsObjective(Objective):
         photographs = open_photographs(settings.root, settings.crop_size, settings.limit)
         size = settings.crop_size
         crops = {
-            task: CROPS[task](photographs, size, PAIRS[task], SCALES[task], seed=seed)
+            task: LumaCrops(photographs, size, PAIRS[task], SCALES[task], seed=seed)
             for task in self.tasks
         }
         return TaskCrops(crops), None

@@ -116,9 +116,9 @@ def test_repeats_take_turns_and_their_median_counts(run_bench, monkeypatch):
     turns = iter([99.0, 99.0, *[5.0, 5.0, 1.0, 1.0, 2.0, 2.0] * 2])  # the first two warm up
     pictures = Fuser.pictures
 
-    def timed(fuser, batch, encoded, ttd):
+    def timed(fuser, batch, encoded, *more):
         turn = next(turns)
-        return [replace(one, milliseconds=turn) for one in pictures(fuser, batch, encoded, ttd)]
+        return [replace(one, milliseconds=turn) for one in pictures(fuser, batch, encoded, *more)]
 
     monkeypatch.setattr(Fuser, "pictures", timed)
     summary = run_bench(network, TTD(), repeats=3)

@@ -25,7 +25,11 @@ def test_the_hash_is_that_of_the_authors_file(owner, entry, shared):
     if entry.sha256 is None:
         assert not list((shared / "weights").rglob(entry.file)), "now it can be computed"
         return
-    (path,) = (shared / "weights").rglob(entry.file)
+    found = list((shared / "weights").rglob(entry.file))
+    if not found:  # parts that are one checkpoint together
+        assert " and " in entry.file
+        pytest.skip(f"{entry.file}: no single file")
+    (path,) = found
     assert file_sha256(path) == entry.sha256
 
 
