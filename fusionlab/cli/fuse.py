@@ -70,6 +70,12 @@ def parser() -> Parser:
         "whole. Default: tiles where the whole would not fit into the free memory.",
     )
     made.add_argument(
+        "--resize",
+        type=Optional[Literal["first", "smallest"]],  # noqa: UP045 (as above)
+        default=None,
+        help="Whose size the images of a sample get where they differ. Default: they are refused.",
+    )
+    made.add_argument(
         "--range",
         type=Optional[Union[float, str, dict[str, Union[float, str]]]],  # noqa: UP007, UP045
         default=None,

@@ -227,13 +227,13 @@ class FolderDataset(FusionDataset):
         for name, paths in self._by_source().items():
             self.noticed[name] = examine(paths, self.readings[name])
         self.registration = self._unregistered()
-        said = f"{len(self.resized)} of {len(self)} samples have images of different sizes; they "
-        told = [f"{said}are resized to the {self.resize}"] if self.resized else []
-        self.notes = [*self.oddities(), *self._pseudo_coloured(), *told, *self.registration]
+        self.notes = [*self.oddities(), *self._pseudo_coloured(), *self.registration]
 
     def oddities(self) -> list[str]:
-        """Lines about what was odd in the files that were read so far."""
-        return [line for name, one in self.noticed.items() for line in one.lines(name)]
+        """Lines about what was odd in the files that were read so far, and about their sizes."""
+        said = f"{len(self.resized)} of {len(self)} samples have images of different sizes; they "
+        told = [f"{said}are resized to the {self.resize}"] if self.resized else []
+        return [*(line for name, one in self.noticed.items() for line in one.lines(name)), *told]
 
     def _read(self, name: str, path: Path) -> Tensor:
         return read_image(path, self.readings[name], self.noticed[name])
@@ -457,7 +457,8 @@ def _common_size(sizes: dict[Path, tuple[int, int]], resize: str | None) -> tupl
         if other != size and resize is None:
             raise InputError(
                 f"{path} is {other[1]}x{other[0]} but {first} is {size[1]}x{size[0]}; "
-                "register them to one size first, or set data.resize"
+                "register them to one size first, or let them be resized (--data.resize; fuse: "
+                "--resize)"
             )
     return size
 

@@ -73,6 +73,7 @@ def open_dataset(
     task: str,
     range_: float | str | Mapping[str, float | str] | None = None,
     page: int | None = None,
+    resize: str | None = None,
 ) -> tuple[FusionDataset, list[str]]:
     """The samples to fuse, and why others of a folder cannot be.
 
@@ -82,14 +83,15 @@ def open_dataset(
         task: The task.
         range_: White level of stored values, ``auto``, or either by source.
         page: Page of files that have several, from 1.
+        resize: ``first`` or ``smallest``, for images of different sizes.
 
     Raises:
         InputError: If images of a sample differ in size, one lacks a partner, or nothing is
             readable.
     """
     if kind == "videos":
-        if range_ is not None or page is not None:
-            raise InputError("--range and --page are for images; videos state their range")
+        if range_ is not None or page is not None or resize is not None:
+            raise InputError("--range, --page and --resize are for images, not for videos")
         return VideoDataset(sources, task), []
     first = next(iter(sources.values()))
     samples = [Sample(stem(first), sources)] if kind == "images" else _match(sources)
@@ -97,7 +99,9 @@ def open_dataset(
     readable = [sample for sample in samples if faults[sample.id] is None]
     if not readable:
         raise InputError(next(iter(faults.values())))
-    dataset = FolderDataset(Listing(first.parent, kind, readable), task, range_, page)
+    dataset = FolderDataset(
+        Listing(first.parent, kind, readable), task, range_, page, resize=resize
+    )
     if kind == "images":
         dataset.check_files()  # of folders, a broken one costs its own sample only
     return dataset, [fault for fault in faults.values() if fault is not None]

@@ -99,7 +99,9 @@ def _open(
     group = settings.network
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
     fuser = Fuser(network.to(best_device()), task, settings.colour, group.stretch, settings.tile)
-    dataset, faults = open_dataset(kind, sources, task, settings.range, settings.page)
+    dataset, faults = open_dataset(
+        kind, sources, task, settings.range, settings.page, settings.resize
+    )
     check_samples(network, dataset)
     return fuser, dataset, faults
 

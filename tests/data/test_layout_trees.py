@@ -270,6 +270,12 @@ TREES = {
     ),
 }
 
+TREES["dark and bright exposures"] = (
+    ["bright/1.png", "dark/1.png"],
+    {},
+    (["1"], ("dark", "bright"), ("under", "over"), "mef"),
+)
+
 
 @pytest.fixture
 def plant(tmp_path):

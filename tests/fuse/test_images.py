@@ -140,3 +140,25 @@ def test_a_map_in_the_way_is_found_before_anything_is_fused(planted, refused, tm
     (tmp_path / "out-ir.png").write_text("precious")
     argv = ("--ttd", *planted("vif").values(), "-o", tmp_path / "out.png", "--rd-dir", tmp_path)
     assert "out-ir.png exists" in refused(*argv)
+
+
+def test_images_of_two_sizes_are_refused_or_resized(tmp_path, run):
+    paths = [tmp_path / "vi.png", tmp_path / "ir.png"]
+    for path, size in zip(paths, ((40, 30), (32, 24)), strict=True):
+        Image.new("L", size, 90).save(path)
+    code, _, err = run(*paths, "-o", tmp_path / "out.png")
+    assert code == 2
+    assert "vi.png is 40x30" in err
+    assert "--resize" in err
+    code, _, err = run(*paths, "-o", tmp_path / "out.png", "--resize", "smallest")
+    assert code == 0
+    assert "resized to the smallest" in err
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == (32, 24)
+    folders = [tmp_path / path.stem for path in paths]
+    for folder, path in zip(folders, paths, strict=True):
+        folder.mkdir()
+        path.rename(folder / "1.png")
+    code, _, err = run(*folders, "-o", tmp_path / "all", "--resize", "first")
+    assert code == 0
+    assert "1 of 1 samples have images of different sizes; they are resized to the first" in err
