@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from fusionlab.losses.base import Kind, Objective, Step
 from fusionlab.networks.base import FusionNetwork
-from fusionlab.networks.gacn import GACN, grey, refined
+from fusionlab.networks.gacn import GACN, refined
+from fusionlab.networks.sesf import grey
 
 WINDOW = 11  # pixels
 SMOOTH = 1.0  # of Dice

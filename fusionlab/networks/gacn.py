@@ -25,9 +25,9 @@ from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
 from fusionlab.networks.guided_filter import window_mean
 from fusionlab.networks.published import Published
+from fusionlab.networks.sesf import grey
 
 RULES = ("calibrated", "serial")
-LUMA = (0.2125, 0.7154, 0.0721)  # scikit-image's
 WINDOW = 11  # over which the spatial frequency is summed, pixels
 STEEPNESS = 1000.0  # of the sigmoids that decide
 WIDTHS = (64, 48, 32, 16, 1)  # of the decision path
@@ -160,13 +160,6 @@ class GACN(FusionNetwork):
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
         """The sources as they are: a mixture of a source with itself."""
         return sources
-
-
-def grey(images: Tensor) -> Tensor:
-    """(N, C, H, W) to luma, (N, 1, H, W); one channel stays."""
-    if images.shape[1] == 1:
-        return images
-    return (images * images.new_tensor(LUMA).view(3, 1, 1)).sum(1, keepdim=True)
 
 
 def spatial_frequencies(features: Tensor) -> Tensor:
