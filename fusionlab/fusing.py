@@ -119,6 +119,7 @@ class Fuser:
         tile: int | None = None,
     ) -> None:
         self.network, self.task, self.tile = network, task, tile
+        self._told = False  # that tiles are taken
         self.colour = settle_colour(network, task, colour)
         self.stretch = network.min_max_stretch if stretch is None else stretch
 
@@ -201,6 +202,12 @@ class Fuser:
             sources = self.network_input(batch["sources"])
             order = self._order(batch["source_names"], sources.device)
             side = self.tile_side(sources)
+            if side and self.tile is None and not self._told:
+                self._told = True
+                note(
+                    f"{', '.join(batch['id'])}: fused in tiles of {side} pixels, since the whole "
+                    "may not fit into the free memory; tile 0 fuses it whole"
+                )
             if side:
                 return TiledEncoded(self.network, sources, side, self.task, order)
             return Encoded(self.network, sources, self.task, order)

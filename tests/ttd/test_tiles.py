@@ -11,7 +11,7 @@ from fusionlab.settings.ttd import TTD
 from fusionlab.ttd.tiles import least_side, tiles
 
 LOCAL = [name for name in sorted(NETWORKS) if NETWORKS[name].is_local]
-FADED = [name for name in sorted(NETWORKS) if name not in LOCAL and NETWORKS[name].steps == 1]
+FADED = [name for name in sorted(NETWORKS) if name not in LOCAL]
 SETTINGS = {
     "static": None,
     "paper": TTD("paper"),
@@ -78,6 +78,10 @@ def test_every_network_shows_no_seams(name):
     """Faded from tile to tile: no pixel of the seam is farther off than those between seams."""
     own = network(name)
     sample = images(160, 320, own.source_count or 2)
+    if own.steps > 1:
+        with pytest.raises(InputError, match="samples whole images; leave out tile"):
+            Fuser(own, "vif", tile=64)(sample)
+        return
     fuser = Fuser(own, "vif", tile=0)
     multiple = own.size_multiple * own.reduction
     side = max(224, least_side(own.reach + own.padding, 64, multiple) + multiple)
@@ -106,6 +110,18 @@ def test_tiles_are_taken_where_memory_is_short_and_only_there(monkeypatch):
     monkeypatch.setattr("fusionlab.fusing.free_memory", lambda _: 2**20)
     assert 0 < fuser.tile_side(sources) < 700
     assert Fuser(network("average"), "vif", tile=0).tile_side(sources) == 0
+
+
+def test_tiles_that_nobody_asked_for_are_told_once(monkeypatch, capsys):
+    monkeypatch.setattr("fusionlab.fusing.free_memory", lambda _: 2**10)
+    fuser = Fuser(network("average"), "vif")
+    for _ in range(2):
+        fuser(images(400, 500))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "fused in tiles of 384 pixels" in line
+    assert "tile 0 fuses it whole" in line
+    Fuser(network("average"), "vif", tile=384)(images(400, 500))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_tile_that_is_all_overlap_is_refused():
