@@ -47,7 +47,7 @@ def test_the_weights_that_are_kept_are_measured_on_the_bench(run_train, validati
     (result,) = summary["results"]
     assert result["methods"] == ["near alone", "far alone", "IFCNN", "IFCNN+TTD"]
     argv = ["--network.checkpoint", folder / "ifcnn.safetensors", *validation]
-    _, again = run_evaluate("--ttd", "--metrics.names", "[EN]", *argv)
+    _, again = run_evaluate("--ttd", "--ttd_by_task", "false", "--metrics.names", "[EN]", *argv)
     assert result["means"] == again["results"][0]["means"]
     assert len((folder / "per_image.csv").read_text().splitlines()) == 1 + 4
     (log,) = folder.glob("log/version_0/metrics.csv")
