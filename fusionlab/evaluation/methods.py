@@ -27,7 +27,7 @@ BASELINES = {
     "mff": ("guided_filter",),
 }
 SHOWN_TO_HELP = {  # presets, on data that they were not chosen on
-    "mff": ("structure",),  # 20 real pairs: with each of four weights better on average
+    "mff": ("structure",),  # 8 real pairs, better with each of four weights: docs/ttd.md
 }
 RESERVED = ("sources", "rd", "decomposition", "labels")  # folders beside those of the methods
 

@@ -25,7 +25,7 @@ from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
 from fusionlab.networks.guided_filter import window_mean
 from fusionlab.networks.published import Published
-from fusionlab.networks.sesf import grey
+from fusionlab.networks.sesf import ChannelAttention, grey
 
 RULES = ("calibrated", "serial")
 WINDOW = 11  # over which the spatial frequency is summed, pixels
@@ -42,21 +42,6 @@ def _unit(name: str, channels_in: int, channels_out: int, scale: float = 1) -> n
     norm = nn.BatchNorm2d(channels_out)
     layers = {f"{name}_Conv2d": convolution, "relu": nn.ReLU(), f"{name}_BatchNorm": norm}
     return nn.Sequential(OrderedDict(layers))
-
-
-class ChannelAttention(nn.Module):
-    """Weighs 16 channels by their means (squeeze and excitation)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        layers = (nn.Linear(16, 2, bias=False), nn.ReLU(), nn.Linear(2, 16, bias=False))
-        self.fc = nn.Sequential(*layers, nn.Sigmoid())
-        with torch.no_grad():
-            layers[0].weight[1] = -layers[0].weight[0]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 16, H, W) to the same."""
-        return x * self.fc(x.mean((2, 3)))[..., None, None]
 
 
 class SpatialAttention(nn.Module):
