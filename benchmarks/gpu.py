@@ -18,7 +18,6 @@ from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.ttd import TestTimeDynamicFusion
 
 BATCHES = (1, 2, 4, 8, 16, 32)
-SECONDS = 1.5  # of each measurement, after a warm-up
 NETWORKS: dict[str, dict[str, object]] = {
     "ifcnn": {"checkpoint": "bundled"},
     "cddfuse": {},
@@ -32,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--height", type=int, default=480)
     parser.add_argument("--width", type=int, default=640)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     options = parser.parse_args(arguments)
     device, size = torch.device(options.device), (options.height, options.width)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
@@ -41,13 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for network_name, given in NETWORKS.items():
         network = create_network(network_name, **given).to(device)  # type: ignore[arg-type]
         for kind in (torch.float32, torch.bfloat16):
-            _print_network(network, kind, device, size)
-    _print_metrics(device, size)
+            _print_network(network, kind, device, size, options.seconds)
+    _print_metrics(device, size, options.seconds)
     _print_evaluation(device)
 
 
 def _print_network(
-    network: FusionNetwork, kind: torch.dtype, device: torch.device, size: tuple[int, int]
+    network: FusionNetwork,
+    kind: torch.dtype,
+    device: torch.device,
+    size: tuple[int, int],
+    seconds: float,
 ) -> None:
     """A line for batches of one and one for the best batch."""
     dynamic = TestTimeDynamicFusion(network)
@@ -56,8 +60,8 @@ def _print_network(
         sources = torch.rand(batch, 2, network.channels[0], *size, device=device)
         try:
             with _precision(kind, device), torch.inference_mode():
-                static = batch * rate(lambda sources=sources: network(sources), device)  # type: ignore[misc]
-                ttd = batch * rate(lambda sources=sources: dynamic(sources), device)  # type: ignore[misc]
+                static = batch * rate(lambda sources=sources: network(sources), device, seconds)  # type: ignore[misc]
+                ttd = batch * rate(lambda sources=sources: dynamic(sources), device, seconds)  # type: ignore[misc]
         except torch.OutOfMemoryError:
             break
         found[batch] = (static, ttd)
@@ -71,26 +75,26 @@ def _print_network(
         )
 
 
-def rate(act: Callable[[], object], device: torch.device) -> float:
-    """How often per second something is done, warmed up."""
+def rate(act: Callable[[], object], device: torch.device, seconds: float) -> float:
+    """How often per second something is done, warmed up, over some seconds."""
     act()
     _wait(device)
     start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < SECONDS:
+    while time.perf_counter() - start < seconds:
         act()
         count += 1
         _wait(device)
     return count / (time.perf_counter() - start)
 
 
-def _print_metrics(device: torch.device, size: tuple[int, int]) -> None:
+def _print_metrics(device: torch.device, size: tuple[int, int], seconds: float) -> None:
     scorer = Scorer(open_metrics("ttd"), with_truth=False)
     levels = torch.randint(256, (3, 1, *size), dtype=torch.uint8, device=device)
 
     def score() -> list[float]:
         return scorer.values(levels[0], levels[1:], None)
 
-    print(f"\nmetrics (preset ttd): {1000 / rate(score, device):.1f} ms per image")
+    print(f"\nmetrics (preset ttd): {1000 / rate(score, device, seconds):.1f} ms per image")
 
 
 def _print_evaluation(device: torch.device) -> None:
