@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fusionlab.data.batches import SameShapeBatches, collate, worker_options
@@ -22,7 +23,7 @@ from fusionlab.evaluation.conditions import Condition
 from fusionlab.evaluation.looking import Looked, look
 from fusionlab.evaluation.memory import memory_of
 from fusionlab.evaluation.methods import NetworkMethods
-from fusionlab.evaluation.scoring import moved
+from fusionlab.evaluation.scoring import Scorer, moved
 from fusionlab.evaluation.theorem import theorem_rows
 from fusionlab.fusing import Fuser, Picture
 from fusionlab.runs.files import write_picture, write_rd_arrays, write_rd_map
@@ -80,10 +81,32 @@ class _Measured:
     """Everything about one sample under one condition, until it is written in one go."""
 
     sample: Sample
+    pictures: list[tuple[str, Tensor, float | None, float | None]] = field(default_factory=list)
     values: list[tuple[str, list[float], float | None, float | None]] = field(default_factory=list)
     rd: list[tuple[str, str, list[float]]] = field(default_factory=list)
     theorem: list[tuple[str, str, list[float | None]]] = field(default_factory=list)
     looked: Looked | None = None
+
+    def score(
+        self,
+        scorer: Scorer,
+        sources: Tensor,
+        truth: Tensor | None,
+        scores: Sequence[tuple[str, list[float]]],
+    ) -> None:
+        """Values of the pictures, together, since they have the same sources.
+
+        Args:
+            scorer: The metrics.
+            sources: (M, 1, H, W), uint8.
+            truth: (1, H, W), uint8; None where there is none.
+            scores: Values of the folders' pictures by method.
+        """
+        greys = [grey for _, grey, *_ in self.pictures]
+        values = scorer.values_of_all(greys, sources, truth)
+        lines = zip(self.pictures, values, strict=True)
+        self.values = [(method, own, ms, mb) for (method, _, ms, mb), own in lines]
+        self.values += [(method, own, None, None) for method, own in scores]
 
     def write(self, rows: Rows) -> None:
         """Last its values: with them a sample is done."""
@@ -108,14 +131,14 @@ class _Samples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.dataset[index]
-        scores = []
-        for folder in self.folders:
-            path = folder.paths.get(original_index(self.dataset, index))
-            if path is not None:
-                grey = grey_levels(read_image(path)[None])[0]
-                values = self.scorer.values(grey, sample["grey"], sample.get("reference"))
-                scores.append((folder.name, values))
-        return {**sample, "scores": scores}
+        found = {
+            folder.name: grey_levels(read_image(path)[None])[0]
+            for folder in self.folders
+            if (path := folder.paths.get(original_index(self.dataset, index))) is not None
+        }
+        truth = sample.get("reference")
+        values = self.scorer.values_of_all([*found.values()], sample["grey"], truth)
+        return {**sample, "scores": [*zip(found, values, strict=True)]}
 
 
 @torch.inference_mode()
@@ -269,12 +292,9 @@ def _measure_batch(
         _Measured(Sample(dataset.name, dataset.task, condition.name, name)) for name in batch["id"]
     ]
     for k, one in enumerate(found):
-        own = {key: batch[key][k] for key in ("grey", "reference") if key in batch}
         if not condition.kind:
             for m, name in enumerate(batch["source_names"][k]):
-                alone = bench.scorer.values(own["grey"][m], own["grey"], own.get("reference"))
-                one.values.append((name + ALONE, alone, None, None))
-        one.values += [(name, values, None, None) for name, values in batch["scores"][k]]
+                one.pictures.append((name + ALONE, batch["grey"][k][m], None, None))
         index = int(batch["index"][k])
         if bench.pictures:
             _write_sources(folder, dataset, index, one.sample)
@@ -284,10 +304,8 @@ def _measure_batch(
         turns = _turns(station, batch, bench.repeats - 1)
         for method, pictures, theorem in station.measure(batch, bench.theorem, bench.pictures):
             for k, (one, picture) in enumerate(zip(found, pictures, strict=True)):
-                truth = batch["reference"][k] if "reference" in batch else None
-                values = bench.scorer.values(picture.grey, batch["grey"][k], truth)
                 taken = [*(turn[method] for turn in turns), picture.milliseconds]
-                one.values.append((method, values, median(taken), peaks.get(method)))
+                one.pictures.append((method, picture.grey, median(taken), peaks.get(method)))
                 one.rd += [(method, *line) for line in _rd_lines(picture)]
                 if one.looked is not None:
                     one.looked.add(method, picture.fused)
@@ -295,6 +313,9 @@ def _measure_batch(
                     one.theorem += [(method, name, cells) for name, cells in theorem[k].items()]
                 if bench.pictures:
                     _write_picture(folder, one.sample, method, picture)
+    for k, one in enumerate(found):
+        truth = batch["reference"][k] if "reference" in batch else None
+        one.score(bench.scorer, batch["grey"][k], truth, batch["scores"][k])
     return found
 
 

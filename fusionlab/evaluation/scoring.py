@@ -1,4 +1,4 @@
-"""One 8-bit picture through every metric."""
+"""8-bit pictures through every metric."""
 
 from __future__ import annotations
 
@@ -50,23 +50,32 @@ class Scorer:
         }
 
     def values(self, fused: Tensor, sources: Tensor, truth: Tensor | None) -> list[float]:
-        """Score a picture.
+        """Score a picture, as :meth:`values_of_all`."""
+        return self.values_of_all([fused], sources, truth)[0]
+
+    def values_of_all(
+        self, pictures: Sequence[Tensor], sources: Tensor, truth: Tensor | None
+    ) -> list[list[float]]:
+        """Score N pictures of the same sources; what metrics need of these is computed once.
 
         Args:
-            fused: (1, H, W), uint8.
+            pictures: (1, H, W), uint8, each.
             sources: (M, 1, H, W), uint8.
             truth: (1, H, W), uint8; None where there is none.
 
         Returns:
-            K values; NaN where a metric is not defined.
+            N times K values; NaN where a metric is not defined.
         """
-        image = fused[None].float()
-        values = self.fusion.image_values(image, sources[None].float())[0].tolist()
+        if not pictures:
+            return []
+        images = [picture[None].float() for picture in pictures]
+        values = self.fusion.values_of_one(images, sources[None].float()).tolist()
         if self.truth is None:
             return values
         if truth is None:
-            return values + [float("nan")] * len(self.truth.names)
-        return values + self.truth.image_values(image, truth[None, None].float())[0].tolist()
+            return [one + [float("nan")] * len(self.truth.names) for one in values]
+        more = self.truth.values_of_one(images, truth[None, None].float()).tolist()
+        return [one + other for one, other in zip(values, more, strict=True)]
 
 
 def moved(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Several metrics side by side: one row per image, one column per metric."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from fusionlab.metrics.base import (
 )
 from fusionlab.metrics.per_image import PerImageValues
 from fusionlab.metrics.presets import open_metrics
-from fusionlab.metrics.shared import sharing
+from fusionlab.metrics.shared import keeping, sharing
 
 
 class FusionMetrics(PerImageValues):
@@ -106,8 +106,22 @@ class FusionMetrics(PerImageValues):
         check_sources(fused, sources)
         check_range(fused=fused, sources=sources)
         batch, source_count = sources.shape[:2]
+        if batch == 1:  # no new tensors, so that what is kept of the sources is found
+            return self._row(fused, sources, source_count)
         rows = [self._row(fused[k : k + 1], sources[k : k + 1], source_count) for k in range(batch)]
         return torch.cat(rows)
+
+    def values_of_one(self, pictures: Iterable[Tensor], sources: Tensor) -> Tensor:
+        """Every metric of N pictures of the same sources, (N, K).
+
+        What metrics need of the sources alone is computed once.
+
+        Args:
+            pictures: Fused images, (1, 1, H, W) each, in [0, 255].
+            sources: Their sources, (1, M, 1, H, W), in [0, 255].
+        """
+        with keeping(sources):
+            return torch.cat([self.image_values(picture, sources) for picture in pictures])
 
     def _row(self, fused: Tensor, sources: Tensor, source_count: int) -> Tensor:
         """Every metric of one image, (1, K)."""

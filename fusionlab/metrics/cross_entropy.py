@@ -14,6 +14,7 @@ from fusionlab.metrics.base import (
     working_dtype,
 )
 from fusionlab.metrics.entropy import frequencies
+from fusionlab.metrics.shared import shared
 
 
 def cross_entropy(
@@ -61,12 +62,18 @@ def cross_entropy(
     if variant not in ("full", "kl"):
         raise ValueError(f"variant must be full, kl or sigmoid, got {variant!r}")
     q = frequencies(fused, lowest_level)[:, None]  # (B, 1, K)
-    p = frequencies(sources.flatten(0, 1), lowest_level).unflatten(0, sources.shape[:2])
+    p = _source_frequencies(sources, lowest_level)
     if variant == "full":
         return -(p * (q + epsilon).log2()).sum(dim=2).mean(dim=1)
     common = (p > 0) & (q > 0)
     ratio = (p / q).masked_fill(~common, 1)
     return (p * ratio.log2()).sum(dim=2).mean(dim=1)
+
+
+@shared
+def _source_frequencies(sources: Tensor, lowest_level: int) -> Tensor:
+    """(B, M, K) of (B, M, 1, H, W)."""
+    return frequencies(sources.flatten(0, 1), lowest_level).unflatten(0, sources.shape[:2])
 
 
 def _sigmoid_cross_entropy(fused: Tensor, sources: Tensor, epsilon: float) -> Tensor:

@@ -90,8 +90,11 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def write_atomic(path: Path, content: bytes, durable: bool = True) -> None:
     """Write a file so that it never exists in part; ``durable`` as for ``replace_file``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content, durable=durable)
+    try:
+        replace_file(path, content, durable=durable)
+    except FileNotFoundError:  # the first in its folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content, durable=durable)
 
 
 def link(source: Path, target: Path) -> bool:

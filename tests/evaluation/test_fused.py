@@ -119,15 +119,15 @@ def test_an_interrupted_run_goes_on_without_computing_again(
 ):
     fused = write_fused(tmp_path / "ours")
     whole, expected = run_score("--fused", str(fused))
-    values, scored = Scorer.values, []
+    values, scored = Scorer.values_of_all, []
 
-    def interrupted(self, picture, sources, truth):
+    def interrupted(self, pictures, sources, truth):
         if len(scored) == 6:  # ours, vi alone and ir alone of two samples
             raise KeyboardInterrupt
-        scored.append(picture)
-        return values(self, picture, sources, truth)
+        scored.extend(pictures)
+        return values(self, pictures, sources, truth)
 
-    monkeypatch.setattr(Scorer, "values", interrupted)
+    monkeypatch.setattr(Scorer, "values_of_all", interrupted)
     output = tmp_path / "again"
     with pytest.raises(SystemExit) as stop:
         evaluate.main(["--data.root", str(pairs), "--output", str(output), "--fused", str(fused)])

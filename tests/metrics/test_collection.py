@@ -242,3 +242,14 @@ def test_what_metrics_share_changes_no_bit():
     table.update(fused, sources)
     alone = torch.cat([metric.score(fused, sources) for metric in table.metrics])
     assert torch.equal(table.per_image()[1][0], alone)
+
+
+@pytest.mark.parametrize("preset", ["ttd", pytest.param("all", marks=pytest.mark.slow)])
+def test_pictures_of_the_same_sources_score_together_as_they_do_alone(preset):
+    generator = torch.Generator().manual_seed(0)
+    side = 24 if preset == "ttd" else 161
+    levels = torch.randint(256, (4, 1, 1, side, side), generator=generator).float()
+    collection, sources = FusionMetrics(preset), levels[:2, 0][None]
+    together = collection.values_of_one(levels, sources)
+    alone = torch.cat([collection.image_values(one, sources) for one in levels])
+    assert torch.equal(together.nan_to_num(-1), alone.nan_to_num(-1))

@@ -4,7 +4,7 @@ import weakref
 import pytest
 import torch
 
-from fusionlab.metrics.shared import shared, sharing
+from fusionlab.metrics.shared import keeping, shared, sharing
 
 
 @pytest.fixture
@@ -140,3 +140,28 @@ def test_a_failure_is_not_kept():
 def test_the_function_keeps_its_name_and_docstring(halved):
     assert halved.__name__ == "halved"
     assert halved.__doc__ == "Docstring."
+
+
+def test_what_is_of_kept_tensors_alone_outlives_the_blocks_within(halved):
+    @shared
+    def difference(one, other):
+        return one - other
+
+    with keeping(IMAGE):
+        for picture in (torch.ones(3), torch.zeros(3)):
+            with sharing():
+                assert torch.equal(halved(halved(IMAGE)), IMAGE / 4)
+                assert torch.equal(halved(picture), picture / 2)
+                assert torch.equal(difference(picture, halved(IMAGE)), picture - IMAGE / 2)
+    assert len(halved.calls) == 2 + 2  # of the kept tensor once, of each picture once
+    with sharing():
+        halved(IMAGE)
+    assert len(halved.calls) == 5
+
+
+def test_what_is_of_another_tensor_too_is_let_go(halved):
+    with keeping(IMAGE):
+        with sharing():
+            result = weakref.ref(halved(torch.ones(3)))
+        gc.collect()
+        assert result() is None

@@ -15,7 +15,7 @@ from fusionlab.runs.folder import check_links
 from fusionlab.runs.run import Run
 from fusionlab.runs.summary import summarise
 
-SHARE = 0.05  # of the time at most is spent on a report that follows a run
+SHARE = 0.02  # of the time at most is spent on a report that follows a run
 SHORTEST = 0.5  # seconds from one report to the next
 REPORT, INDEX, DATA = "report", "index.html", "data.js"
 
@@ -73,7 +73,7 @@ class ReportWriter:
         self._due = 0.0
 
     def update(self) -> None:
-        """Write the report if it is time; it takes 5 % of the time at most."""
+        """Write the report if it is time; it takes 2 % of the time at most."""
         if time.monotonic() >= self._due:
             self.write()
 
