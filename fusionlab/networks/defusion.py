@@ -63,9 +63,12 @@ class Pointwise(nn.Conv2d):
         )
 
     def added_to(self, start: Tensor, x: Tensor) -> Tensor:
-        """(N, F, H, W) to (N, F', H, W), plus a map, which it writes over without gradients."""
+        """(N, F, H, W) to (N, F', H, W), plus a map, which it writes over without gradients.
+
+        The map may have another precision: on a GPU, autocast enlarges maps in single precision.
+        """
         rows = x.permute(0, 2, 3, 1)
-        total = start.permute(0, 2, 3, 1).flatten(0, 2)
+        total = start.to(x.dtype).permute(0, 2, 3, 1).flatten(0, 2)
         multiply = torch.addmm if torch.is_grad_enabled() else Tensor.addmm_
         weight = self.weight.flatten(1).T.to(x.dtype)  # autocast knows nothing of addmm_
         total = multiply(total, rows.flatten(0, 2), weight)

@@ -92,8 +92,21 @@ class FusionData(L.LightningDataModule):
         return DataLoader(share, self.training.batch_size, **worker_options(self.training.workers))
 
     def _place(self) -> tuple[int, int]:
+        """Rank and number of processes.
+
+        Raises:
+            InputError: If the Trainer would share out the shares once more.
+        """
         trainer = self.trainer
-        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        if trainer is None:
+            return 0, 1
+        connector = getattr(trainer, "_accelerator_connector", None)
+        if connector and connector.is_distributed and connector.use_distributed_sampler:
+            raise InputError(
+                "FusionData gives each process its share itself; make the Trainer with "
+                "use_distributed_sampler=False"
+            )
+        return trainer.global_rank, trainer.world_size
 
 
 def go_on_within_epoch(trainer: L.Trainer) -> None:

@@ -81,7 +81,9 @@ def _gradients(
     total: Tensor, branches: tuple[Tensor, ...], keeps_graph: bool = False
 ) -> tuple[Tensor, ...]:
     """0 for a branch that only chooses, by an argmax, say."""
-    found = torch.autograd.grad(total, branches, retain_graph=keeps_graph, allow_unused=True)
+    found: tuple[Tensor | None, ...] = (None,)
+    if total.requires_grad:
+        found = torch.autograd.grad(total, branches, retain_graph=keeps_graph, allow_unused=True)
     if all(gradient is None for gradient in found):
         raise InputError(
             "this network makes what is compared from other features than it fuses; set "

@@ -18,7 +18,12 @@ pytestmark = [
 ]
 SIDE = 96  # enough for every network and metric but MS-SSIM
 ROUNDING = 2e-3  # in [0, 1]: kernels of a GPU add in another order, through up to 50 layers
-SETTINGS = [None, TTD(), TTD(basis="gradient"), TTD("structure", temperature=20.0)]
+SETTINGS = [
+    None,
+    TTD(),
+    TTD(basis="gradient", loss="mse"),  # the gradient of l1 jumps where rounding changes a sign
+    TTD("structure", temperature=20.0),
+]
 HALF_ROUNDING = {torch.bfloat16: 0.1, torch.float16: 0.05}
 
 
@@ -42,9 +47,9 @@ def sources(network) -> torch.Tensor:
 @pytest.mark.parametrize("ttd", SETTINGS, ids=str)
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_network_fuses_as_on_the_cpu(name, ttd):
-    network = made(name)
-    images, task = list(sources(network)), (*network.tasks, "vif")[0]
     try:
+        network = made(name)
+        images, task = list(sources(network)), (*network.tasks, "vif")[0]
         expected = Fuser(network, task)(images, ttd).output
     except ValueError as refusal:
         pytest.skip(f"refused on the CPU too: {refusal}")
@@ -53,9 +58,10 @@ def test_a_network_fuses_as_on_the_cpu(name, ttd):
     torch.testing.assert_close(found / scale, expected / scale, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize("name", ["ifcnn", "cddfuse", "defusion", "defusionpp"])
 @pytest.mark.parametrize("kind", HALF_ROUNDING, ids=str)
-def test_half_precision_is_the_same_picture(kind):
-    network = create_network("ifcnn", "bundled")
+def test_half_precision_is_the_same_picture(name, kind):
+    network = create_network("ifcnn", "bundled") if name == "ifcnn" else made(name)
     images = list(sources(network))
     expected = Fuser(network, "vif")(images, TTD()).output
     fuser = Fuser(network.cuda(), "vif")
@@ -89,7 +95,9 @@ def test_a_compiled_network_fuses_the_same():
 def test_nccl_with_one_device_trains():
     module = FusionModule("ifcnn", checkpoint="bundled")
     data = FusionData([Noise()])
-    trainer = quiet_trainer(accelerator="gpu", devices=1, strategy="ddp")
+    trainer = quiet_trainer(
+        accelerator="gpu", devices=1, strategy="ddp", use_distributed_sampler=False
+    )
     (found,) = trainer.validate(module, data, verbose=False)
     (alone,) = quiet_trainer().validate(module.cpu(), FusionData([Noise()]), verbose=False)
     assert found["val/EN"] == pytest.approx(alone["val/EN"], abs=0.05)

@@ -13,7 +13,7 @@ from benchmarks.authors_defusion import AuthorsDeFusion
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
-from fusionlab.networks.defusion import DeFusion
+from fusionlab.networks.defusion import DeFusion, Pointwise
 from fusionlab.ttd import TestTimeDynamicFusion
 from tests.networks import contract
 from tests.networks.formula import checksum, formula_weights, read_layout
@@ -330,3 +330,13 @@ def test_with_skip_the_last_layers_see_the_encoder_s_maps_of_full_size(lively):
         weight = layers[0].layer[0].conv1.weight
         weight[:, -count * 8 :] = 0  # 8 channels of each source
     assert (network(sources) - fused).abs().max() > 1e-4
+
+
+def test_a_shortcut_in_single_precision_is_added_in_half():
+    """Autocast of a GPU enlarges maps in single precision, convolutions work in half."""
+    layer = Pointwise(8, 4).bfloat16()
+    start, x = torch.rand(1, 4, 5, 6), torch.rand(1, 8, 5, 6, dtype=torch.bfloat16)
+    expected = start + F.conv2d(x.float(), layer.weight.float())
+    with torch.inference_mode():
+        found = layer.added_to(start, x)
+    assert_close(found, expected.bfloat16(), rtol=0.02, atol=0.02)

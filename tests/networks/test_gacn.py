@@ -105,3 +105,10 @@ def test_the_best_of_three_by_hand():
     """0.6 to 0.4 of the second; 0.2 to 0.8 of the third, which is 2.4 in the scale of the first."""
     maps = torch.tensor([[0.6, 0.2], [0.3, 0.9], [0.8, 0.9]]).view(3, 2, 1, 1, 1)
     assert index_of(maps).flatten().tolist() == [2, 1, 0]
+
+
+def test_without_a_component_to_improve_gradients_are_refused():
+    """Each source alone comes back as it is, whatever the features."""
+    dynamic = TestTimeDynamicFusion(create_network("gacn"), basis="gradient")
+    with pytest.raises(InputError, match=r"set ttd\.compare to fused, or ttd\.basis to loss"):
+        dynamic(torch.rand(1, 2, 1, 16, 16))

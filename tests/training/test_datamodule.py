@@ -11,7 +11,7 @@ from fusionlab.errors import InputError
 from fusionlab.settings import Data, Training
 from fusionlab.training.datamodule import FusionData
 
-from .conftest import Noise
+from .conftest import Noise, quiet_trainer
 
 
 class Numbers(Dataset):
@@ -161,3 +161,10 @@ def test_outside_a_trainer_one_process_sees_everything(scenes):
     module = FusionData(scenes)
     for loader, dataset in zip(module.predict_dataloader(), scenes, strict=True):
         assert ids(loader) == dataset.ids
+
+
+def test_a_trainer_that_shares_out_itself_is_refused():
+    data = FusionData([Noise()])
+    data.trainer = quiet_trainer(devices=2, strategy="ddp")
+    with pytest.raises(InputError, match="use_distributed_sampler=False"):
+        data.test_dataloader()
