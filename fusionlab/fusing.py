@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fusionlab.console import note
 from fusionlab.data.batches import collate
-from fusionlab.data.colour import levels_luma, to_levels, to_luma, with_chroma
+from fusionlab.data.colour import levels_luma, to_levels, to_luma
 from fusionlab.data.dataset import FusionDataset, make_sample
 from fusionlab.data.images import Noticed, read_image
 from fusionlab.data.layouts.names import has_roles, places_of
@@ -31,14 +31,15 @@ from fusionlab.registry import OBJECTIVES
 from fusionlab.settings.ttd import OBJECTIVE, TTD
 from fusionlab.ttd import DynamicFusion, Encoded, TestTimeDynamicFusion, TiledEncoded, calibrate
 from fusionlab.ttd.encoded import at_places
-from fusionlab.ttd.tiles import least_tile
+from fusionlab.ttd.tiles import least_tile, usual_tile
+from fusionlab.viewing import Viewer
 
 CALIBRATION_SAMPLES = 4  # the first of a data set
 DYNAMIC = 2  # times the memory of the static network, with TTD
+GB = 1e9  # bytes
 SHARE = 0.5  # of the free memory that a network may take
-SMALLEST_TILE, LARGEST_TILE = 384, 1024  # sides, where the memory settles them
+SMALLEST_TILE = 384  # side, where the memory settles it
 FAR = 9.0  # grey ranges below black or above white, from which on a fused image is told of
-NEUTRAL = 128 / 255  # chroma of grey in files
 
 
 @dataclass  # not frozen: Lightning moves what is predicted
@@ -60,7 +61,8 @@ class Picture:
         common: Of a network that decomposes, on request, what all sources show, as a viewer sees
             it, (3, H, W) uint8; None otherwise, as what follows.
         unique: What each source shows alone, (M, 3, H, W) uint8.
-        shown: The picture before it was rounded to 8 bits, (3, H, W), about [0, 1].
+        shown: The picture before it was rounded to 8 bits, (3, H, W), about [0, 1]; of a Fuser
+            that is asked for it.
     """
 
     fused: Tensor
@@ -104,7 +106,9 @@ class Fuser:
         colour: ``luma``, ``rgb``, or ``auto``: RGB where the network's authors fuse it.
         stretch: Whether fused pictures are stretched to the full range; None as its authors do.
         tile: Side of the tiles in which an image is fused, pixels; 0 fuses every image whole; None
-            takes tiles where the whole would not fit into the memory that is free.
+            takes tiles where the whole would not fit into the memory that is free, if they make
+            the same picture.
+        deep: Whether pictures keep what is shown before it is rounded to 8 bits.
 
     Raises:
         InputError: If the network does not take that colour, or is in training mode.
@@ -117,11 +121,13 @@ class Fuser:
         colour: str = "auto",
         stretch: bool | None = None,
         tile: int | None = None,
+        deep: bool = False,
     ) -> None:
         self.network, self.task, self.tile = network, task, tile
         self._told = False  # that tiles are taken
         self.colour = settle_colour(network, task, colour)
         self.stretch = network.min_max_stretch if stretch is None else stretch
+        self.viewer, self.deep = Viewer(network, self.colour, self.stretch), deep
 
     def __call__(
         self,
@@ -217,27 +223,43 @@ class Fuser:
     def tile_side(self, sources: Tensor) -> int:
         """Side of the tiles in which sources (B, M, C, H, W) are fused; 0 where none are needed."""
         height, width = sources.shape[-2:]
-        if self.network.steps > 1:  # a sampler draws noise for the whole image
-            if self.tile:
-                raise InputError(f"{self.network.name} samples whole images; leave out tile")
-            return 0
+        network, count = self.network, sources.shape[0] * sources.shape[1]
+        if network.steps > 1 and self.tile:  # a sampler draws noise for the whole image
+            raise InputError(f"{network.name} samples whole images; leave out tile")
         if self.tile is not None:
             return self.tile if 0 < self.tile < max(height, width) else 0
-        count, network = sources.shape[0] * sources.shape[1], self.network
         per_pixel = DYNAMIC * network.bytes_per_pixel * max(1.0, count / 2)
-        free = SHARE * free_memory(sources.device)
-        if per_pixel * height * width <= free:
+        free, needed = free_memory(sources.device), per_pixel * height * width
+        if needed <= SHARE * free:
             return 0
-        side = min(LARGEST_TILE, int((free / per_pixel) ** 0.5))
-        return max(SMALLEST_TILE, least_tile(network), side)
+        if network.steps == 1 and network.is_local_at((height, width)):
+            side = min(usual_tile(network), int((SHARE * free / per_pixel) ** 0.5))
+            return max(SMALLEST_TILE, least_tile(network), side)
+        if needed <= free:
+            return 0
+        raise InputError(
+            f"{network.name} may need {needed / GB:.1f} GB for {width}x{height} pixels, and "
+            f"{free / GB:.1f} GB are free; {self._no_tiles()}, or use a machine with more memory"
+        )
+
+    def _no_tiles(self) -> str:
+        """Why a network is fused in tiles on request alone, and how to request it."""
+        if self.network.steps > 1:
+            return "it samples whole images: set tile to 0 to try it"
+        side = usual_tile(self.network)
+        return (
+            f"it looks at images as a whole, so tiles give another picture: set tile to {side} to "
+            "accept that, to 0 to try the whole"
+        )
 
     def network_input(self, sources: Tensor) -> Tensor:
         """Sources of samples, (B, M, C, H, W) in [0, 1], as the network takes them."""
         like = next(self.network.parameters(), sources)
         sources = sources.to(like.device)  # first: devices round the luma differently
         if self.colour == "luma":
-            images = torch.stack([to_luma(image) for image in sources.flatten(0, 1)])
-            sources = images.unflatten(0, sources.shape[:2])
+            if sources.shape[2] > 1:
+                images = torch.stack([to_luma(image) for image in sources.flatten(0, 1)])
+                sources = images.unflatten(0, sources.shape[:2])
             if self.network.rounds_luma:
                 sources = to_levels(sources).to(sources) / 255
             if self.network.repeats_luma:
@@ -269,46 +291,8 @@ class Fuser:
         return TestTimeDynamicFusion(self.network, ttd, objective=objective)
 
     def viewable(self, output: Tensor, chroma: Tensor) -> Tensor:
-        """What a viewer sees in 8 bits, (B, 3, H, W) uint8; see :meth:`shown`."""
-        return to_levels(self.shown(output, chroma))
-
-    def shown(self, output: Tensor, chroma: Tensor) -> Tensor:
-        """What a viewer sees: stretched where that is asked for, colour put back, not rounded.
-
-        Args:
-            output: The network's output, (B, C, H, W).
-            chroma: Chroma of the sources, (B, 2, H, W); 0 where all of them are grey.
-
-        Returns:
-            (B, 3, H, W), clamped to [0, 1] when it is made levels.
-        """
-        output = output.float()
-        if self.network.output_range is not None:
-            output = output.clamp(*self.network.output_range)
-        coloured = chroma.to(output.device).abs().amax((1, 2, 3), keepdim=True) > 0
-        if not self.network.stretches_colour:
-            output = self._stretched(output, coloured)
-        fused = output.clamp(0, 1) if output.shape[1] == 3 else output
-        luma = torch.stack([to_luma(image) for image in fused])
-        chroma = chroma.to(luma)
-        if self.network.truncates:
-            luma, chroma = _truncated(luma.clamp(0, 1)), _truncated(chroma + NEUTRAL) - NEUTRAL
-            fused = _truncated(fused)
-        if self.colour == "luma":
-            chroma = chroma + self.network.chroma_offset * coloured
-            picture = with_chroma(luma, chroma).clamp(0, 1)
-        else:
-            picture = torch.where(coloured, fused, luma)
-        if self.network.stretches_colour:
-            picture = self._stretched(picture, coloured)
-        return picture
-
-    def _stretched(self, images: Tensor, coloured: Tensor) -> Tensor:
-        """(B, C, H, W), as the network's authors stretch; ``coloured`` is (B, 1, 1, 1)."""
-        if not self.stretch:
-            return images
-        found = stretched(images, self.network.stretches_from_zero)
-        return torch.where(coloured, images, found) if self.network.stretches_grey_only else found
+        """What a viewer sees in 8 bits, (B, 3, H, W) uint8; see :meth:`Viewer.bands`."""
+        return self.viewer.levels(output, chroma)
 
     @torch.inference_mode()
     def pictures(
@@ -328,15 +312,10 @@ class Fuser:
             else:
                 found = self.dynamic(ttd).fuse(encoded)
                 output = found.fused
-        if not torch.isfinite(output).all():
-            names, how = ", ".join(batch["id"]), "statically" if ttd is None else "with TTD"
-            raise InputError(
-                f"{names} fused {how} to NaN or infinity; check the checkpoint and the precision"
-            )
-        _tell_far(output, batch["id"], "statically" if ttd is None else "with TTD")
+        _check_range(output, batch["id"], "statically" if ttd is None else "with TTD")
         milliseconds = 1000 * seconds.value / len(output)
-        shown = self.shown(output, batch["chroma"])
-        fused = to_levels(shown)
+        shown = self.viewer.shown(output, batch["chroma"]) if self.deep else None
+        fused = self.viewable(output, batch["chroma"]) if shown is None else to_levels(shown)
         pictures = []
         for k, names in enumerate(batch["source_names"]):
             maps: dict[str, Tensor] = {}
@@ -347,10 +326,10 @@ class Fuser:
                 }
                 if found.components is not None:
                     maps["components"] = found.components[k].float()
+            if shown is not None:
+                maps["shown"] = shown[k]
             own = output[k].float()
-            pictures.append(
-                Picture(fused[k], own, milliseconds, tuple(names), **maps, shown=shown[k])
-            )
+            pictures.append(Picture(fused[k], own, milliseconds, tuple(names), **maps))
         if decompose:
             self._add_decomposition(pictures, encoded, batch["chroma"])
         return pictures
@@ -402,16 +381,24 @@ def check_decomposes(network: FusionNetwork) -> None:
         )
 
 
-def _tell_far(output: Tensor, names: Sequence[str], how: str) -> None:
+def _check_range(output: Tensor, names: Sequence[str], how: str) -> None:
     """Say which fused images have left the range of the sources by so far that they show nothing.
 
     Args:
-        output: The network's output, (B, C, H, W); finite.
+        output: The network's output, (B, C, H, W).
         names: Of the samples.
         how: How they were fused.
+
+    Raises:
+        InputError: If it is not finite.
     """
-    lows, highs = (one.tolist() for one in (output.flatten(1).amin(1), output.flatten(1).amax(1)))
-    for name, low, high in zip(names, lows, highs, strict=True):
+    lows, highs = output.flatten(1).aminmax(dim=1)
+    if not (torch.isfinite(lows) & torch.isfinite(highs)).all():
+        raise InputError(
+            f"{', '.join(names)} fused {how} to NaN or infinity; check the checkpoint and the "
+            "precision"
+        )
+    for name, low, high in zip(names, lows.tolist(), highs.tolist(), strict=True):
         if low < -FAR or high > 1 + FAR:
             note(
                 f"{name} fused {how} reaches from {low:.3g} to {high:.3g}, far outside [0, 1]: "
@@ -490,19 +477,3 @@ def network_objective(network: FusionNetwork) -> Callable[[Tensor, Tensor], Tens
     if not network.objective:
         return None
     return OBJECTIVES[network.objective].reconstruction
-
-
-def _truncated(images: Tensor) -> Tensor:
-    """To the level below, of 256."""
-    return (255 * images).floor() / 255
-
-
-def stretched(image: Tensor, from_zero: bool = False) -> Tensor:
-    """(B, C, H, W), each image from its minimum, or 0, to its maximum over [0, 1]; flat ones stay.
-
-    From 0 that is one without a positive value.
-    """
-    low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
-    if from_zero:
-        low = torch.zeros_like(low)
-    return torch.where(high > low, (image - low) / (high - low).where(high > low, 1), image)

@@ -35,13 +35,14 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "data": BASE,
     "ttd": {*BASE, "networks.base"},
     "losses": {*BASE, "networks", "data"},  # some bring data of their own
-    "fusing": {*BASE, "networks", "ttd", "data"},
+    "viewing": {*BASE, "networks", "data"},
+    "fusing": {*BASE, "networks", "ttd", "data", "viewing"},
     "runs": {*BASE, "data.colour"},
     "report": {*BASE, "runs", "data.colour"},
     "tracking": {*BASE, "runs", "data.colour"},
     "tasks": {*BASE, "networks", "losses", "fusing", "data", "runs"},
     "fuse": {*BASE, "fusing", "networks", "runs", "data"},
-    "figures": {*BASE, "fusing", "networks", "runs", "data"},
+    "figures": {*BASE, "fusing", "viewing", "networks", "runs", "data"},
     "evaluation": {*BASE, *PARTS, "ttd", "tasks"},
     "training": {*BASE, *PARTS, "losses", "evaluation"},
 }

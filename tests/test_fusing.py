@@ -11,10 +11,11 @@ from torch import Tensor
 from fusionlab.data.colour import levels_luma, to_chroma, to_luma, with_chroma
 from fusionlab.data.dataset import SceneDataset, make_sample
 from fusionlab.errors import InputError
-from fusionlab.fusing import Fuser, Picture, order_notes, settle_colour, stretched
+from fusionlab.fusing import Fuser, Picture, order_notes, settle_colour
 from fusionlab.networks import create_network
 from fusionlab.settings import TTD
 from fusionlab.ttd import TestTimeDynamicFusion
+from fusionlab.viewing import stretched
 from tests.ttd.networks import Dim
 
 

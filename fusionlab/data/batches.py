@@ -127,7 +127,8 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
             if key == "sources":
                 channels = max(one.shape[1] for one in values)
                 values = [one.expand(-1, channels, -1, -1) for one in values]
-            batch[key] = torch.stack(values)
+            # one alone is not copied: it may be large
+            batch[key] = torch.stack(values) if len(values) > 1 else values[0][None]
         else:
             batch[key] = torch.tensor(values) if isinstance(value, int) else values
     return batch

@@ -56,11 +56,14 @@ def merge_chroma(images: list[Tensor], task: str) -> Tensor:
     Returns:
         (2, H, W) in [−0.5, 0.5]; 0 where every source is grey.
     """
-    neutral = torch.zeros_like(images[0][:1]).expand(2, -1, -1)
-    chroma = torch.stack([neutral if is_grey(image) else to_chroma(image) for image in images])
-    distance = chroma.abs()
+    neutral = images[0].new_zeros(1, 1, 1).expand(2, *images[0].shape[1:])
+    found = [neutral if is_grey(image) else to_chroma(image) for image in images]
+    if all(one is neutral for one in found):
+        return neutral
     if task in ("vif", "mif"):
-        return chroma[distance.mean((1, 2, 3)).argmax()]
+        return max(found, key=lambda one: one.abs().mean().item())
+    chroma = torch.stack(found)
+    distance = chroma.abs()
     total = distance.sum(0)
     return torch.where(total > 0, (chroma * distance).sum(0) / total.where(total > 0, 1), 0)
 

@@ -169,6 +169,7 @@ class FolderDataset(FusionDataset):
             self.sizes.append(_common_size(sizes, resize))
             if len(set(sizes.values())) > 1:
                 self.resized.append(sample.id)
+        self.keeps_last = True  # for whoever asks for the images of a sample again
         self._last: tuple[int, list[Tensor], Tensor | None] | None = None
         self.readings: dict[str, Reading] = readings(self._by_source(), range_, page)
         self.noticed = {name: Noticed() for name in self.readings}
@@ -189,7 +190,7 @@ class FolderDataset(FusionDataset):
             truth = sample.reference
             whole = None if truth is None else _at_size(self._read(REFERENCE, truth), size)
             kept = (index, read, whole)
-            self._last = kept
+            self._last = kept if self.keeps_last else None
         return list(kept[1]), kept[2]
 
     @cached_property

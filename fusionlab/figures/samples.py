@@ -15,9 +15,10 @@ from fusionlab.data.dataset import FolderDataset, FusionDataset, open_data
 from fusionlab.data.layouts import Listing, task_of
 from fusionlab.data.layouts.listing import Sample
 from fusionlab.errors import InputError
-from fusionlab.fusing import Fuser, Picture, stretched
+from fusionlab.fusing import Fuser, Picture
 from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD, Data
+from fusionlab.viewing import stretched
 
 Fuse = Callable[[dict[str, Any]], Picture]
 """Fuses a sample dynamically; or images by the names of their sources."""

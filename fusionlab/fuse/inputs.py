@@ -102,6 +102,7 @@ def open_dataset(
     dataset = FolderDataset(
         Listing(first.parent, kind, readable), task, range_, page, resize=resize
     )
+    dataset.keeps_last = False
     if kind == "images":
         dataset.check_files()  # of folders, a broken one costs its own sample only
     return dataset, [fault for fault in faults.values() if fault is not None]

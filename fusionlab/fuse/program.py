@@ -98,7 +98,8 @@ def _open(
     sources, task = named_sources(paths, settings.sources, settings.task)
     group = settings.network
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
-    fuser = Fuser(network.to(best_device()), task, settings.colour, group.stretch, settings.tile)
+    how = (settings.colour, group.stretch, settings.tile, settings.bits == 16)
+    fuser = Fuser(network.to(best_device()), task, *how)
     dataset, faults = open_dataset(
         kind, sources, task, settings.range, settings.page, settings.resize
     )

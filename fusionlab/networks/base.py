@@ -88,8 +88,11 @@ class FusionNetwork(nn.Module):
     so much of a tile's inner edges counts for nothing. Attention and pooling of a whole image go
     farther: their tiles are faded into each other."""
 
-    is_local: ClassVar[bool] = False
+    is_local: bool = False
     """Whether nothing beyond that reach matters: tiles give exactly what the whole image gives."""
+
+    tile_multiple: ClassVar[int] = 1
+    """Tiles begin at multiples of this, and of ``size_multiple`` and ``reduction``."""
 
     source_count: ClassVar[int | None] = None
     """Number of sources it takes; None for any."""
@@ -269,6 +272,10 @@ class FusionNetwork(nn.Module):
         height, width = sources.shape[-2:]
         first = self.padding
         return images[..., first : first + height, first : first + width]
+
+    def is_local_at(self, size: tuple[int, int]) -> bool:
+        """Whether tiles of an image of this height and width give what the whole image gives."""
+        return self.is_local
 
     @classmethod
     def convert_published(cls, content: Any) -> Any:

@@ -78,6 +78,8 @@ class DeepFuse(FusionNetwork):
 
     minimum_size: ClassVar[int] = 2
     bytes_per_pixel: ClassVar[int] = 1600
+    reach: ClassVar[int] = 13  # convolutions of 3, 5, 7, 5, 5 and 7 pixels
+    is_local: bool = True
     objective: ClassVar[str] = "deepfuse"
     small: ClassVar[dict[str, Any]] = {"version": "li"}
     paper: ClassVar[str] = "Prabhakar et al., ICCV 2017"
@@ -102,6 +104,7 @@ class DeepFuse(FusionNetwork):
             known = ", ".join(VERSIONS)
             raise InputError(f"deepfuse: version must be one of {known}, got {version!r}")
         self.version = version
+        self.is_local = version != "authors"  # whose images are stretched as a whole
         self.min_max_stretch, self.truncates = version != "port", version == "port"
         self.encoder, self.decoder = PARTS[version]()
 

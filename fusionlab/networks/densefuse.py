@@ -93,7 +93,7 @@ class DenseFuse(FusionNetwork):
     """
 
     reach: ClassVar[int] = 8  # eight 3x3 convolutions
-    is_local: ClassVar[bool] = True
+    is_local: bool = True
     objective: ClassVar[str] = "densefuse"
     paper: ClassVar[str] = "Li and Wu, IEEE TIP 2019"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)

@@ -45,6 +45,8 @@ class GuidedFilter(FusionNetwork):
     rgb_tasks: frozenset[str] = frozenset({"mef", "mff"})
     trainable: ClassVar[bool] = False
     bytes_per_pixel: ClassVar[int] = 270
+    reach: ClassVar[int] = 96  # the saliency 6, the filter of the base twice its radius
+    is_local: bool = True
     paper: ClassVar[str] = "Li et al., TIP 2013"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")
     licence: ClassVar[str] = "none needed"

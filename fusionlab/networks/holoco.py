@@ -138,6 +138,8 @@ class HoLoCo(FusionNetwork):
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"mef": ("under", "over")}
     truncates: bool = True
     bytes_per_pixel: ClassVar[int] = 2500
+    reach: ClassVar[int] = 144  # of the U-Nets, whose lowest level sees far
+    is_local: bool = True
     small: ClassVar[dict[str, Any]] = {"width": 2}
     paper: ClassVar[str] = "Liu et al., Information Fusion 2023"
     tasks: ClassVar[tuple[str, ...]] = ("mef",)
@@ -157,7 +159,7 @@ class HoLoCo(FusionNetwork):
         if type(width) is not int or width < 1:
             raise InputError(f"holoco: width must be a whole number above 0, got {width!r}")
         self.A_1, self.A_2 = Attention(transposed), Attention(transposed)
-        self.unets = unets
+        self.unets = self.is_local = unets  # they pad to sizes of which the attention is local
         if unets:
             self.size_multiple = 2**LEVELS
             self.G_A = UNet(True, width, transposed)

@@ -89,7 +89,7 @@ class IFCNN(FusionNetwork):
     rgb_tasks: frozenset[str] = frozenset({"mff"})
     repeats_luma: ClassVar[bool] = True
     reach: ClassVar[int] = 8  # a 7x7 and two 3x3 convolutions: 5
-    is_local: ClassVar[bool] = True
+    is_local: bool = True
     objective: ClassVar[str] = "ifcnn"
     paper: ClassVar[str] = "Zhang et al., Information Fusion 2020"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")

@@ -47,7 +47,7 @@ class MUFusion(FusionNetwork):
     stretches_grey_only: ClassVar[bool] = True
     minimum_size: ClassVar[int] = 3
     size_multiple: int = 2
-    bytes_per_pixel: ClassVar[int] = 1500
+    bytes_per_pixel: ClassVar[int] = 60  # it goes over its own tiles one by one
     objective: ClassVar[str] = "mufusion"
     paper: ClassVar[str] = "Cheng et al., Information Fusion 2023"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mef", "mff")

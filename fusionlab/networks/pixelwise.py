@@ -23,7 +23,7 @@ class Pixelwise(FusionNetwork):
     channels: tuple[int, ...] = (1, 3)
     trainable: ClassVar[bool] = False
     reach: ClassVar[int] = 0
-    is_local: ClassVar[bool] = True
+    is_local: bool = True
     bytes_per_pixel: ClassVar[int] = 16
     licence: ClassVar[str] = "none needed"
 

@@ -56,6 +56,9 @@ class SAGE(FusionNetwork):
     chroma_offset: ClassVar[float] = 0.5 / 255
     minimum_size: ClassVar[int] = 4
     bytes_per_pixel: ClassVar[int] = 900
+    reach: ClassVar[int] = 40  # convolutions of 3 pixels at full size, a half and a quarter
+    is_local: bool = True
+    tile_multiple: ClassVar[int] = 4
     paper: ClassVar[str] = "Wu et al., CVPR 2025"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)
     licence: ClassVar[str] = "MIT"
@@ -74,6 +77,10 @@ class SAGE(FusionNetwork):
         self.adjust_channels5 = nn.Sequential(*_unit(2 * WIDTH, WIDTH, 1))
         self.module5 = _module(WIDTH)
         self.final_decoder = nn.Sequential(nn.Conv2d(WIDTH, 1, 3, padding=1), nn.Tanh())
+
+    def is_local_at(self, size: tuple[int, int]) -> bool:
+        """Where halves are halves: else maps are stretched to the size of finer ones."""
+        return not any(side % self.tile_multiple for side in size)
 
     def encode(self, sources: Tensor) -> Tensor:
         """The sources themselves, (B, 2, 1, H, W) in [0, 1], visible first."""

@@ -96,6 +96,8 @@ class SeAFusion(FusionNetwork):
     min_max_stretch: bool = True
     stretches_colour: ClassVar[bool] = True
     bytes_per_pixel: ClassVar[int] = 1600
+    reach: ClassVar[int] = 9  # nine 3x3 convolutions
+    is_local: bool = True
     objective: ClassVar[str] = "seafusion"
     paper: ClassVar[str] = "Tang et al., Information Fusion 2022"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)

@@ -51,6 +51,9 @@ class StackMFF(FusionNetwork):
     padding_mode: ClassVar[str] = "replicate"
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"mff": ("near", "middle", "far")}
     bytes_per_pixel: ClassVar[int] = 1200
+    reach: ClassVar[int] = 96  # of V3: windows of 32 pixels, shifted, at three quarters of the size
+    tile_multiple: ClassVar[int] = 128  # so that these windows too begin where tiles do
+    is_local: bool = True
     small: ClassVar[dict[str, Any]] = {"version": "v2"}
     ttd_note: ClassVar[str] = (
         "it chooses pixels of the sources, each of which alone comes back as it is: RD is uniform "
@@ -83,6 +86,7 @@ class StackMFF(FusionNetwork):
         self.scorer: stackmff_v2.FocusScores | stackmff_v3.FocusLogits
         if version == "v2":
             self.scorer, self.size_multiple = stackmff_v2.FocusScores(), stackmff_v2.MULTIPLE
+            self.is_local = False  # channels are weighed by their means over the image
         else:
             self.scorer, self.size_multiple = stackmff_v3.FocusLogits(), stackmff_v3.MULTIPLE
 

@@ -102,6 +102,8 @@ class SwinFuse(FusionNetwork):
     padding_value: ClassVar[float] = 0.5
     min_max_stretch: bool = True
     bytes_per_pixel: ClassVar[int] = 2600
+    reach: ClassVar[int] = 0  # its own tiles are fused alone, and ours begin and end with them
+    is_local: bool = True
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("ir", "vi")}
     objective: ClassVar[str] = "swinfuse"
     small: ClassVar[dict[str, Any]] = {"tile": 14, "dim": 8}

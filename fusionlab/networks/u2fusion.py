@@ -69,6 +69,8 @@ class U2Fusion(FusionNetwork):
     stretches_from_zero: ClassVar[bool] = True
     minimum_size: ClassVar[int] = 2
     bytes_per_pixel: ClassVar[int] = 3000
+    reach: ClassVar[int] = 32  # ten 3x3 convolutions, once more for each further source
+    is_local: bool = True
     objective: ClassVar[str] = "u2fusion"
     small: ClassVar[dict[str, Any]] = {"width": 4}
     paper: ClassVar[str] = "Xu et al., IEEE TPAMI 2022"

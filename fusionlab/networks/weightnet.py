@@ -39,6 +39,8 @@ class WeightNet(FusionNetwork):
     rgb_tasks: frozenset[str] = frozenset({"mef", "mff"})
     padding_mode: ClassVar[str] = "replicate"
     bytes_per_pixel: ClassVar[int] = 400
+    reach: ClassVar[int] = sum(DILATIONS) + DETAIL_RADIUS + 2 * RADIUS
+    is_local: bool = True
     uses_task: ClassVar[bool] = True
     objective: ClassVar[str] = "synthetic_pairs"
     small: ClassVar[dict[str, Any]] = {"width": 4}

@@ -43,7 +43,7 @@ def write_deep_picture(path: Path, picture: Tensor) -> None:
     import imagecodecs
     import tifffile
 
-    levels = (picture.clamp(0, 1).double() * 65535).round().cpu().numpy().astype(np.uint16)
+    levels = np.stack([_deep_levels(channel) for channel in picture])  # one at a time: memory
     levels = levels[0] if (levels == levels[:1]).all() else levels.transpose(1, 2, 0)
     kind = FORMATS[path.suffix.casefold()]
     if kind == "PNG":
@@ -55,6 +55,10 @@ def write_deep_picture(path: Path, picture: Tensor) -> None:
         write_atomic(path, buffer.getvalue())
     else:
         raise InputError(f"{path}: 16 bits need .png or .tif; a JPEG has 8")
+
+
+def _deep_levels(channel: Tensor) -> np.ndarray:
+    return (channel.clamp(0, 1).double() * 65535).round().cpu().numpy().astype(np.uint16)
 
 
 def write_rd_map(path: Path, rd: Tensor, scale: RDScale) -> None:

@@ -23,6 +23,7 @@ from fusionlab.ttd.encoded import Encoded, Steps
 from fusionlab.ttd.gradient import LossMap
 from fusionlab.ttd.losses import reconstruction_loss
 
+USUAL = 512  # pixels along a side of a tile: a few hundred MB
 FADE = 64  # pixels from one tile to the next, for networks that are not local
 _LOSS_MARGIN = 8  # of the windows that losses look at
 _GRADIENT_REACH = 3  # a gradient goes through the decoder, back, and the encoder
@@ -74,8 +75,14 @@ def least_side(margin: int, fade: int, multiple: int) -> int:
 
 
 def least_tile(network: FusionNetwork) -> int:
-    """Least side of the tiles of a network, gradients included."""
-    return least_side(*_overlapping(network, _GRADIENT_REACH))
+    """Least side of the tiles of a local network, gradients included."""
+    return least_side(*_overlapping(network, _GRADIENT_REACH, True))
+
+
+def usual_tile(network: FusionNetwork) -> int:
+    """A side of the tiles of a local network, a quarter of which they share with the next."""
+    overlap = _overlap(*_overlapping(network, 1, True))
+    return max(USUAL, 4 * overlap)
 
 
 class TiledEncoded:
@@ -178,7 +185,9 @@ class TiledEncoded:
         return self._steps.timed()
 
     def _grid(self, reach: int = 1) -> Sequence[Tile]:
-        return list(tiles(self.encoded_size, self._side, *_overlapping(self.network, reach)))
+        local = self.network.is_local_at(self.encoded_size)
+        overlapping = _overlapping(self.network, reach, local)
+        return list(tiles(self.encoded_size, self._side, *overlapping))
 
     def _whole(self, make: Callable[[Encoded, Tile], Tensor], reach: int = 1) -> Tensor:
         """(..., H, W) of what ``make`` gives for every tile."""
@@ -200,11 +209,11 @@ class TiledEncoded:
         )
 
 
-def _overlapping(network: FusionNetwork, reach: int) -> tuple[int, int, int]:
+def _overlapping(network: FusionNetwork, reach: int, local: bool) -> tuple[int, int, int]:
     """Margin, fade and multiple of a network's tiles."""
-    margin = max(_LOSS_MARGIN, network.reach * reach) + network.padding
-    fade = 0 if network.is_local else FADE
-    return margin, fade, lcm(network.size_multiple, network.reduction)
+    margin = network.reach * reach + _LOSS_MARGIN + network.padding
+    multiple = lcm(network.size_multiple, network.reduction, network.tile_multiple)
+    return margin, 0 if local else FADE, multiple
 
 
 def _overlap(margin: int, fade: int, multiple: int) -> int:

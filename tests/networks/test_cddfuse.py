@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from fusionlab.errors import InputError
-from fusionlab.fusing import stretched
 from fusionlab.networks import FusionNetwork, cddfuse, create_network
 from fusionlab.networks.cddfuse import CDDFuse
 from fusionlab.ttd import TestTimeDynamicFusion
+from fusionlab.viewing import stretched
 from tests.networks import contract
 
 # Float32 sums of up to 1728 terms, in another order, through 10 to 15 blocks.

@@ -11,10 +11,11 @@ from torch.testing import assert_close
 
 import fusionlab.networks.ddfm as module
 from fusionlab.errors import InputError
-from fusionlab.fusing import Fuser, stretched
+from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network, save_checkpoint
 from fusionlab.networks.ddfm import DDFM, Likelihood, schedule
 from fusionlab.networks.guided_diffusion import AttentionBlock, ResidualBlock, step_embedding
+from fusionlab.viewing import stretched
 from tests.networks import references
 
 TINY = {"width": 32, "levels": 2, "blocks": 1, "steps": 2}

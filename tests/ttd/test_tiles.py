@@ -1,5 +1,7 @@
 """Images in tiles: the same pictures, the whole image's RD, a fraction of the memory."""
 
+from math import lcm
+
 import pytest
 import torch
 
@@ -8,10 +10,13 @@ from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
 from fusionlab.registry import NETWORKS
 from fusionlab.settings.ttd import TTD
-from fusionlab.ttd.tiles import least_side, tiles
+from fusionlab.ttd.tiles import least_side, least_tile, tiles
 
 LOCAL = [name for name in sorted(NETWORKS) if NETWORKS[name].is_local]
+NEAR = [name for name in LOCAL if NETWORKS[name].reach <= 16]
+FAR = [name for name in LOCAL if name not in NEAR]  # in large images
 FADED = [name for name in sorted(NETWORKS) if name not in LOCAL]
+OPTIONS = {"stackmff": {"version": "v3"}}  # which is local
 SETTINGS = {
     "static": None,
     "paper": TTD("paper"),
@@ -33,7 +38,7 @@ def images(height, width, count=2):
 
 def network(name):
     torch.manual_seed(0)
-    return create_network(name, **NETWORKS[name].small).eval()
+    return create_network(name, **OPTIONS.get(name, NETWORKS[name].small)).eval()
 
 
 @pytest.mark.parametrize("size", [(70, 70), (100, 161), (33, 300)])
@@ -55,21 +60,39 @@ def test_tiles_count_one_everywhere_and_begin_at_multiples(size, margin, fade, m
     torch.testing.assert_close(total, torch.ones(size))
 
 
-@pytest.mark.parametrize("name", LOCAL)
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_a_local_network_gives_in_tiles_what_it_gives_whole(name, setting):
-    own, ttd = network(name), SETTINGS[setting]
-    if setting == "gradient" and not own.trainable:
-        pytest.skip("no weights, no features to speak of")
-    sample = images(75, 110)
+def compare(own, sample, side, setting):
+    """Tiles of a side against the whole image."""
+    ttd = SETTINGS[setting]
     whole = Fuser(own, "vif", tile=0)(sample, ttd)
-    tiled = Fuser(own, "vif", tile=64)(sample, ttd)
+    tiled = Fuser(own, "vif", tile=side)(sample, ttd)
     assert (whole.fused.int() - tiled.fused.int()).abs().max() <= 1
     close = 1e-4 if setting == "gradient" else 1e-5  # a temperature of 10000 amplifies
     torch.testing.assert_close(tiled.output, whole.output, atol=close, rtol=1e-4)
     if ttd is not None:
         torch.testing.assert_close(tiled.rd, whole.rd, atol=1e-4, rtol=1e-3)
         torch.testing.assert_close(tiled.losses, whole.losses, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", NEAR)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_local_network_gives_in_tiles_what_it_gives_whole(name, setting):
+    own = network(name)
+    if setting == "gradient" and not own.trainable:
+        pytest.skip("no weights, no features to speak of")
+    side = max(64, least_tile(own) + 8 if setting == "gradient" else 0)
+    compare(own, images(side + 11, side + 46), side, setting)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAR)
+@pytest.mark.parametrize("setting", ["static", "structure"])
+def test_so_does_one_that_sees_far(name, setting):
+    own = network(name)
+    assert own.is_local
+    overlap = least_side(own.reach + 8, 0, lcm(own.size_multiple, own.tile_multiple))
+    height, width = 64, 2 * overlap + 4
+    side = overlap + overlap // 2
+    compare(own, images(height, width), side, setting)
 
 
 @pytest.mark.slow
@@ -84,7 +107,7 @@ def test_every_network_shows_no_seams(name):
         return
     fuser = Fuser(own, "vif", tile=0)
     multiple = own.size_multiple * own.reduction
-    side = max(224, least_side(own.reach + own.padding, 64, multiple) + multiple)
+    side = max(224, least_side(own.reach + own.padding + 8, 64, multiple) + multiple)
     for ttd in (None, TTD("paper"))[: 1 if own.no_ttd else 2]:
         whole, tiled = fuser(sample, ttd), Fuser(own, "vif", tile=side)(sample, ttd)
         steps = [(one.output[..., 1:] - one.output[..., :-1]).abs() for one in (whole, tiled)]
@@ -101,6 +124,19 @@ def test_the_temperature_is_that_of_the_whole_image(name):
         one = fuser._as_sample(sample)
         found.append(fuser.calibrate([one], TTD("structure")).temperature)
     assert found[1] == pytest.approx(found[0], rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "local"), [("sage", True), ("sage", False), ("cddfuse", False)])
+def test_only_tiles_that_change_nothing_are_taken_unasked(monkeypatch, name, local):
+    monkeypatch.setattr("fusionlab.fusing.free_memory", lambda _: 2**10)
+    own, sources = network(name), torch.rand(1, 2, 1, 800, 800 if local else 802)
+    if local:
+        assert 0 < Fuser(own, "vif").tile_side(sources) < 800
+        return
+    with pytest.raises(InputError, match=r"0\.0 GB are free; it looks at images as a whole, so"):
+        Fuser(own, "vif").tile_side(sources)
+    assert Fuser(own, "vif", tile=512).tile_side(sources) == 512
+    assert Fuser(own, "vif", tile=0).tile_side(sources) == 0
 
 
 def test_tiles_are_taken_where_memory_is_short_and_only_there(monkeypatch):
@@ -129,9 +165,12 @@ def test_a_tile_that_is_all_overlap_is_refused():
         Fuser(network("ifcnn"), "vif", tile=12)(images(75, 110))
 
 
-def test_a_sampler_is_fused_whole_and_a_tile_for_it_refused():
+def test_a_sampler_is_fused_whole_and_a_tile_for_it_refused(monkeypatch):
     own, sources = network("average"), torch.rand(1, 2, 1, 600, 700)
     own.steps = 10
     assert Fuser(own, "vif").tile_side(sources) == 0
+    monkeypatch.setattr("fusionlab.fusing.free_memory", lambda _: 2**10)
+    with pytest.raises(InputError, match="samples whole images: set tile to 0 to try it, or use a"):
+        Fuser(own, "vif").tile_side(sources)
     with pytest.raises(InputError, match="samples whole images; leave out tile"):
         Fuser(own, "vif", tile=256).tile_side(sources)
