@@ -37,6 +37,8 @@ _FAILURES = {  # by what PyTorch says when it fails for a reason outside the pro
     r"DataLoader timed out": "the processes that read images hang: check the disk, or set "
     "data.workers and training.workers to 0",
     r"out of memory|can't allocate memory": "use smaller batches, or another device",
+    r"InvalidCxxCompiler|InductorError|backend='inductor'": "torch.compile cannot work here: "
+    "install a C++ compiler, or set training.compile to false",
     r"Connection (?:closed|reset|refused)|closed by (?:peer|remote)|NCCL|gloo": "another process "
     "of this run has ended; look at its messages",
 }

@@ -23,7 +23,6 @@ from fusionlab.settings.bench import EVERY
 from fusionlab.settings.checks import stays_inside
 from fusionlab.tasks.bench import TaskBench
 from fusionlab.tasks.files import DetectionFiles
-from fusionlab.tasks.opening import open_detector, open_segmenter
 
 LONGEST_NAME = 255  # bytes, of a file on the file systems in use
 MOST_WITH_PICTURES = 8  # methods whose pictures are written unless the settings say
@@ -145,6 +144,8 @@ def open_tasks(
     Raises:
         InputError: If weights cannot be used, or nothing is labelled.
     """
+    from fusionlab.tasks.opening import open_detector, open_segmenter  # timm takes seconds
+
     detector = None if settings.detect is None else open_detector(settings.detect)
     segmenter = None if settings.segment is None else open_segmenter(settings.segment)
     files: dict[str, DetectionFiles] = {}

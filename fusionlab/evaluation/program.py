@@ -22,7 +22,7 @@ from fusionlab.console import ProgressBar, note
 from fusionlab.ending import say
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
-from fusionlab.evaluation.clusters import cluster
+from fusionlab.evaluation.clusters import check_world, cluster
 from fusionlab.evaluation.measure import measure
 from fusionlab.evaluation.opening import open_bench
 from fusionlab.evaluation.theorem import CONVENTION
@@ -224,6 +224,7 @@ def build_fabric(settings: Trainer) -> Fabric:
     except (MisconfigurationException, ValueError, RuntimeError, TypeError) as reason:
         text = " ".join(str(reason).split())
         raise InputError(f"trainer: Lightning refuses the settings: {text}") from None
+    check_world(fabric.strategy, settings.num_nodes)
     torch.use_deterministic_algorithms(settings.deterministic)
     threads = threads_of_each_process()
     if fabric.world_size > 1:

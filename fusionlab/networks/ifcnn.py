@@ -47,6 +47,8 @@ class ConvUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to (N, F, H, W), ≥ 0."""
         if self.training:
+            if torch.compiler.is_compiling():  # PyTorch 2.14 takes the gradient of the padding for
+                x = x.contiguous()  # contiguous, whatever the layout of the images
             return self.bn(self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))).relu_()
         mean, variance = self.bn.running_mean, self.bn.running_var
         assert mean is not None

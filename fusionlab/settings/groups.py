@@ -190,6 +190,8 @@ class Training:
             epoch is kept. Default: none.
         freeze: Parts of the network that do not learn, by the names of its modules, e.g. conv1;
             their batch norm is held.
+        compile: Whether torch.compile makes the training step faster, after a minute or more at the
+            first one; needs a C++ compiler. Validation and what is saved are as without.
         samples_every: Validations from one time to the next that pictures of the first four samples
             are written, from the first on; 0 never writes any.
     """
@@ -218,6 +220,7 @@ class Training:
     ema: float | None = None
     patience: int | None = None
     freeze: list[str] = field(default_factory=list)
+    compile: bool = False
     samples_every: int = 5
 
     def __post_init__(self) -> None:

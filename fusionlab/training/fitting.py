@@ -28,7 +28,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 
 from fusionlab.ending import raise_terminated, say
 from fusionlab.errors import InputError
-from fusionlab.evaluation.clusters import cluster
+from fusionlab.evaluation.clusters import check_world, cluster
 from fusionlab.runs.files import write_atomic
 from fusionlab.runs.folder import locked, make, run_folder
 from fusionlab.runs.provenance import threads_of_each_process
@@ -97,6 +97,7 @@ class Fitting:
             unused_parameters,
             settings.quiet,
         )
+        check_world(self.trainer.strategy, settings.trainer.num_nodes)
 
     @contextmanager
     def folder_alone(self) -> Iterator[None]:

@@ -106,6 +106,10 @@ class FusionModule(L.LightningModule):
             self.objective = create_objective(name, **self.training_settings.options)
         self.objective.check_network(self.network)
         self.objective.prepare(self.network)
+        if self.training_settings.compile:
+            # the step alone, so that no key of a checkpoint changes; in the layout of the network:
+            # in another one PyTorch 2.14 takes the gradient of a replicate padding wrongly
+            self.objective.compile(options={"layout_optimization": False})
 
     def configure_optimizers(self) -> Any:
         """The optimisers of the objective's groups; :meth:`training_step` steps several."""

@@ -31,6 +31,27 @@ def test_the_average_of_the_weights_is_kept_and_goes_on(run_train):
     assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 2
 
 
+@pytest.mark.slow
+def test_a_compiled_training_is_the_same_and_its_checkpoints_load(run_train, monkeypatch):
+    """What PyTorch traces is run as it is: to compile it takes half a minute."""
+    plain = run_train(*QUICK, "--training.ema", "0.5")
+    compiled = []
+
+    def traced(function, options):
+        compiled.append(options)
+        return trace(function, backend="eager")
+
+    trace = torch.compile
+    monkeypatch.setattr(torch, "compile", traced)
+    folder = run_train(*QUICK, "--training.ema", "0.5", "--training.compile", "true")
+    assert compiled
+    one, other = state(folder / "last.ckpt"), state(plain / "last.ckpt")
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
+    create_network("ifcnn", folder / "ifcnn.safetensors")
+    create_network("ifcnn", folder / "best.ckpt")
+
+
 def test_frozen_parts_stay_and_a_single_image_suffices_where_no_batch_norm_learns(run_train):
     start = create_network("ifcnn", "bundled").state_dict()
     argv = [*QUICK, "--network.checkpoint", "bundled", "--training.batch_size", "1"]
