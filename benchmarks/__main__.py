@@ -23,6 +23,7 @@ from torch import Tensor
 from benchmarks import gpu, large, logging, many, metrics, sweep
 from benchmarks.measuring import clock_for, interleaved, peak_memory
 from benchmarks.programs import SUBJECTS, TTD_PRESET, build, random_sources, relative_difference
+from fusionlab.networks import NETWORKS
 
 NAMES = {"dynamic": "{}+TTD here", "static": "{} here", "authors": "{} as its authors run it"}
 PAIRS = (("dynamic", "static"), ("dynamic", "authors"), ("static", "authors"))
@@ -75,7 +76,9 @@ def _compare_networks(arguments: Sequence[str]) -> None:
         compare_speed(name, sources, options.pairs, clock)
         if options.memory and subject.authors is not None:
             size = options.height or MEMORY_SIZE[0], options.width or MEMORY_SIZE[1]
-            compare_memory(name, *size, options.device, options.threads)
+            for program in ("static", "dynamic"):
+                if program == "static" or not NETWORKS[name].no_ttd:
+                    compare_memory(name, program, *size, options.device, options.threads)
 
 
 @torch.inference_mode()
@@ -99,13 +102,14 @@ def compare_speed(name: str, sources: Tensor, pairs: int, clock: Callable[[], fl
         print(f"  largest difference of the static outputs, relative above 1: {worst:.1e}")
 
 
-def compare_memory(name: str, height: int, width: int, device: str, threads: int) -> None:
-    """Print the peak memory of TTD here beside that of the authors' static pass."""
+def compare_memory(
+    name: str, program: str, height: int, width: int, device: str, threads: int
+) -> None:
+    """Print the peak memory of a program beside that of the authors' static pass."""
     one, other = (
-        peak_memory(name, program, height, width, device, threads)
-        for program in ("dynamic", "authors")
+        peak_memory(name, each, height, width, device, threads) for each in (program, "authors")
     )
-    names = f"{NAMES['dynamic']} / {NAMES['authors']}".format(*2 * [SUBJECTS[name].title])
+    names = f"{NAMES[program]} / {NAMES['authors']}".format(*2 * [SUBJECTS[name].title])
     print(f"  peak memory at {width}x{height}, {names}: ", end="")
     print(f"{one / other:.2f} ({one:.0f} MiB / {other:.0f} MiB)")
 

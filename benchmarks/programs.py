@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from benchmarks.authors import AuthorsIFCNN, authors_cddfuse
+from benchmarks.authors_ddfm import AuthorsDDFM
 from benchmarks.authors_decisions import AuthorsGACN, AuthorsSESF
 from benchmarks.authors_defusion import AuthorsDeFusion
 from benchmarks.authors_defusionpp import AuthorsDeFusionPP
 from benchmarks.authors_early import AuthorsMUFusion, AuthorsPMGI, AuthorsU2Fusion
 from benchmarks.authors_exposures import AuthorsDeepFuse, AuthorsHoLoCo
+from benchmarks.authors_tcmoa import AuthorsTCMoA
 from benchmarks.authors_vif import AuthorsDIVFusion, AuthorsSwinFuse
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.ttd import TestTimeDynamicFusion
@@ -32,6 +35,8 @@ class Subject(NamedTuple):
     checkpoint: str | None = None
     authors: Callable[[FusionNetwork], Program] | None = None
     channels: int = 1
+    options: Mapping[str, Any] = MappingProxyType({})
+    """Of the network, where as published it would take minutes."""
 
 
 SUBJECTS = {
@@ -50,23 +55,27 @@ SUBJECTS = {
     "gacn": Subject("GACN", authors=AuthorsGACN),
     "swinfuse": Subject("SwinFuse", 224, 448, authors=AuthorsSwinFuse),
     "divfusion": Subject("DIVFusion", 96, 128, authors=AuthorsDIVFusion),
+    "tcmoa": Subject("TCMoA", 112, 224, authors=AuthorsTCMoA, channels=3, options={"size": "tiny"}),
+    "ddfm": Subject(
+        "DDFM", 96, 128, authors=AuthorsDDFM, options={"steps": 4, "width": 64, "blocks": 1}
+    ),
 }
 
 
 def build(name: str, device: str = "cpu") -> dict[str, Program]:
     """Programs that fuse sources, with the same weights: ``dynamic``, ``static``, ``authors``.
 
-    The first with ``TTD_PRESET``, the last only where the authors' version is written here.
+    The first with ``TTD_PRESET``, where the network has TTD, the last only where the authors'
+    version is written here.
     Weights are the bundled ones, or drawn from a fixed seed.
     """
     torch.manual_seed(0)
     subject = SUBJECTS[name]
-    network = create_network(name, subject.checkpoint).to(device)
-    dynamic = TestTimeDynamicFusion(network, TTD_PRESET)
-    programs: dict[str, Program] = {
-        "dynamic": lambda sources: dynamic(sources).fused,
-        "static": network,
-    }
+    network = create_network(name, subject.checkpoint, **subject.options).to(device)
+    programs: dict[str, Program] = {"static": network}
+    if not network.no_ttd:
+        dynamic = TestTimeDynamicFusion(network, TTD_PRESET)
+        programs["dynamic"] = lambda sources: dynamic(sources).fused
     if subject.authors is not None:
         programs["authors"] = subject.authors(network)
     return programs

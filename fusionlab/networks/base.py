@@ -237,8 +237,8 @@ class FusionNetwork(nn.Module):
         if rd is not None:
             _check_maps("rd", rd, sources)
             gain = self.pad(share_gain(rd), 1.0)
-        features = self.encode_for(padded, task)
-        return self.crop(self.decode(self.combine(features, gain), padded), sources)
+        combined = self.combine(self.encode_for(padded, task), gain)  # drops the features
+        return self.crop(self.decode(combined, padded), sources)
 
     def encode_for(self, sources: Tensor, task: str | None) -> Any:
         """:meth:`encode`, told the task where the network uses it."""

@@ -142,8 +142,7 @@ class DeepFuse(FusionNetwork):
         if self.version == "li":
             return self.encoder(GREY_LEVELS * images).unflatten(0, sources.shape[:2])
         with torch.autocast(images.device.type, enabled=False):  # float16 overflows
-            every = (GREY_LEVELS * source.float() for source in sources.unbind(1))
-            return torch.stack([self.encoder(one) for one in every], 1)
+            return self.encoder(GREY_LEVELS * images.float()).unflatten(0, sources.shape[:2])
 
     def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
         """The sum over M."""

@@ -166,7 +166,7 @@ def spatial_frequencies(features: Tensor) -> Tensor:
         del rows  # memory
         columns = x.clone()
         columns[..., 1:] -= x[..., :-1]
-        total = total + columns.square()
+        total.add_(columns.square_())
         del columns
         ones = total.new_ones(1, 1, WINDOW, WINDOW).expand(total.shape[1], -1, -1, -1)
         return F.conv2d(total, ones, padding=WINDOW // 2, groups=total.shape[1])

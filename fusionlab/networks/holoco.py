@@ -194,4 +194,4 @@ class HoLoCo(FusionNetwork):
 
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
         """Each attended exposure decoded alone, (B, 2, 3, H, W)."""
-        return self.decode(features.flatten(0, 1), sources).unflatten(0, features.shape[:2])
+        return torch.stack([self.decode(one, sources) for one in features.unbind(1)], 1)

@@ -8,6 +8,7 @@ code, norms use the statistics of the image that is fused.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, ClassVar
 
 import torch
@@ -164,27 +165,33 @@ class PMGI(FusionNetwork):
         inputs = [x.contiguous(memory_format=torch.channels_last) for x in combined]
         first = self._both("layer1", inputs)
         second = self._both("layer2", first)
-        shared = self._both("layer2_3", [torch.cat(second, 1)] * 2)
-        third = self._both("layer3", _joined(first, second, shared))
-        shared = self._both("layer3_4", [torch.cat(third, 1)] * 2)
-        fourth = self._both("layer4", _joined(first, second, third, shared))
-        every = torch.cat([*first, *second, *third, *fourth], 1)
-        return (self.layer5(every).tanh() + 1) / 2
+        third = self._both("layer3", first, second, self._exchanged("layer2_3", second))
+        fourth = self._both("layer4", first, second, third, self._exchanged("layer3_4", third))
+        return (self._last(*first, *second, *third, *fourth).tanh() + 1) / 2
 
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
-        """The network with each source on both inputs, (B, 2, 1, H, W)."""
-        twice = features.flatten(0, 1).unsqueeze(1).expand(-1, 2, -1, -1, -1)
-        return self.decode(self.combine(twice), sources).unflatten(0, sources.shape[:2])
+        """The network with each source on both inputs, one after the other, (B, 2, 1, H, W)."""
+        twice = (source.expand(-1, 2, -1, -1, -1) for source in features.split(1, 1))
+        return torch.stack([self.decode(self.combine(one), sources) for one in twice], 1)
 
-    def _both(self, name: str, inputs: list[Tensor]) -> list[Tensor]:
-        """A layer of each stream on its own maps."""
-        streams = zip(STREAMS, inputs, strict=True)
-        return [self.get_submodule(f"{name}{stream}")(x) for stream, x in streams]
+    def _last(self, *maps: Tensor) -> Tensor:
+        """The last layer, of all maps as if concatenated, (B, 16, H, W) each, to (B, 1, H, W)."""
+        weights = self.layer5.weight.split(16, 1)
+        parts = (F.conv2d(x, weight) for x, weight in zip(maps, weights, strict=True))
+        return reduce(torch.add, parts, self.layer5.bias.view(1, 1, 1, 1))
 
+    def _both(self, name: str, *maps: list[Tensor]) -> list[Tensor]:
+        """A layer of each stream on its own maps, concatenated."""
+        found = []
+        for k, stream in enumerate(STREAMS):
+            own = [one[k] for one in maps]
+            layer = self.get_submodule(f"{name}{stream}")
+            found.append(layer(torch.cat(own, 1) if len(own) > 1 else own[0]))
+        return found
 
-def _joined(*maps: list[Tensor]) -> list[Tensor]:
-    """Maps of both streams, concatenated in each stream."""
-    return [torch.cat(one, 1) for one in zip(*maps, strict=True)]
+    def _exchanged(self, name: str, maps: list[Tensor]) -> list[Tensor]:
+        """A layer of each stream on the maps of both."""
+        return self._both(name, [torch.cat(maps, 1)] * 2)
 
 
 def _keys() -> dict[str, str]:

@@ -122,7 +122,8 @@ class SESF(FusionNetwork):
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
         """Each source with the luma that the decoder makes of its features, (B, M, C, H, W)."""
         images = sources.flatten(0, 1)
-        luma = self.decoded(features.flatten(0, 1)).to(sources.dtype) * DEVIATION + MEAN
+        decoded = torch.stack([self.decoded(one) for one in features.unbind(1)], 1)
+        luma = decoded.flatten(0, 1).to(sources.dtype) * DEVIATION + MEAN
         found = luma if images.shape[1] == 1 else images + (luma - grey(images))
         return found.view_as(sources)
 

@@ -175,7 +175,7 @@ class SwinFuse(FusionNetwork):
 
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
         """Each source's own features decoded, (B, M, 1, H, W): no rule, which would double them."""
-        return self.decode(features.flatten(0, 1), sources).unflatten(0, features.shape[:2])
+        return torch.stack([self.decode(one, sources) for one in features.unbind(1)], 1)
 
 
 def l1_rule(features: tuple[Tensor, ...]) -> Tensor:

@@ -282,8 +282,8 @@ class TCMoA(FusionNetwork):
         if min(height, width) <= TILE:
             return self.fuse_pair(images, task)
         fused = torch.empty_like(images[:, 0])
-        for top in _starts(height):
-            for left in _starts(width):
+        for top in window_starts(height):
+            for left in window_starts(width):
                 place = (..., slice(top, top + TILE), slice(left, left + TILE))
                 fused[place] = self.fuse_pair(images[place], task)
         return fused
@@ -405,7 +405,7 @@ def positions_at(table: Tensor, size: tuple[int, int]) -> Tensor:
     return square.flatten(2).mT
 
 
-def _starts(side: int) -> Iterator[int]:
+def window_starts(side: int) -> Iterator[int]:
     """Where windows of 448 pixels begin; the last lies at the border."""
     yield from range(0, side - TILE, TILE)
     yield side - TILE
