@@ -19,6 +19,7 @@ from fusionlab.networks.tcmoa import (
     MEAN,
     PATCH,
     PERIOD,
+    SIZES,
     TILE,
     WINDOW,
     TCMoA,
@@ -36,10 +37,8 @@ class AuthorsTCMoA:
     def __init__(self, network: FusionNetwork) -> None:
         assert isinstance(network, TCMoA)
         self.network, self.state = network, network.state_dict()
-        self.heads = {
-            "blocks": network.blocks[0].attn.num_heads,  # type: ignore[union-attr]
-            "decoder_blocks": network.decoder_blocks[0].attn.num_heads,  # type: ignore[union-attr]
-        }
+        size = SIZES[network.options.get("size", "base")]
+        self.heads = {"blocks": size.heads, "decoder_blocks": size.decoder_heads}
         self.index = relative_positions().flatten()
 
     def __call__(self, sources: Tensor) -> Tensor:

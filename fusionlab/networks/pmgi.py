@@ -177,8 +177,9 @@ class PMGI(FusionNetwork):
     def _last(self, *maps: Tensor) -> Tensor:
         """The last layer, of all maps as if concatenated, (B, 16, H, W) each, to (B, 1, H, W)."""
         weights = self.layer5.weight.split(16, 1)
-        parts = (F.conv2d(x, weight) for x, weight in zip(maps, weights, strict=True))
-        return reduce(torch.add, parts, self.layer5.bias.view(1, 1, 1, 1))
+        biases = [self.layer5.bias, *[None] * (len(maps) - 1)]
+        parts = zip(maps, weights, biases, strict=True)
+        return reduce(torch.add, (F.conv2d(*part) for part in parts))
 
     def _both(self, name: str, *maps: list[Tensor]) -> list[Tensor]:
         """A layer of each stream on its own maps, concatenated."""
