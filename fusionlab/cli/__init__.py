@@ -17,6 +17,7 @@ COMMANDS = {  # each has a module of its name here, with ``main(argv)``
     "data": "list the named data sets, check a folder, make a manifest",
     "networks": "list the networks, convert published checkpoints",
     "metrics": "list the metrics and their conventions",
+    "merge": "join the shards of an evaluation",
     "report": "write the HTML report of an evaluation again",
 }
 

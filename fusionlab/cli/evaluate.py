@@ -21,7 +21,7 @@ from fusionlab.settings.configs import check_evaluates_its_training
 
 ONLY_HERE = (
     *("title", "methods", "ttd_settings", "ttd_by_task", "conditions", "fused", "allow_unmatched"),
-    *("report", "theorem", "pictures", "baselines", "weights", "tasks"),
+    *("report", "theorem", "pictures", "baselines", "weights", "tasks", "shard"),
 )
 
 
@@ -107,6 +107,14 @@ def parser() -> Parser:
         "8 methods.",
     )
     made.add_argument(
+        "--shard",
+        type=Optional[str],  # noqa: UP045 (as above)
+        default=None,
+        metavar="I/N",
+        help="Measure only every N-th batch from the I-th on, so that N jobs share a data set; "
+        "fusionlab merge joins their folders.",
+    )
+    made.add_argument(
         "--resume", type=str, help="Folder of an interrupted run that is to go on, with its config."
     )
     data = ("root", "name", "split", "task", "layout", "sources", "reference", "labels", "classes")
@@ -122,6 +130,7 @@ def parser() -> Parser:
             "pictures",
             "conditions",
             "tasks",
+            "shard",
         ),
         *(
             "ttd",

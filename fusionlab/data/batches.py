@@ -28,6 +28,8 @@ class SameShapeBatches(Sampler[list[int]]):
         rank: Number of this process.
         world_size: Number of processes.
         done: Samples that need not come again. A batch of them only is left out.
+        shard: ``(i, n)``: of the batches every n-th from the i-th on, before they are shared among
+            processes.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class SameShapeBatches(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
         done: set[int] | frozenset[int] = frozenset(),
+        shard: tuple[int, int] = (1, 1),
     ) -> None:
         groups: dict[tuple[int, tuple[int, int]], list[int]] = {}
         for index, (names, size) in enumerate(
@@ -48,7 +51,9 @@ class SameShapeBatches(Sampler[list[int]]):
             for group in groups.values()
             for start in range(0, len(group), batch_size)
         ]
-        left = sorted(batch for batch in batches if not done.issuperset(batch))
+        first, step = shard
+        own = sorted(batches)[first - 1 :: step]
+        left = [batch for batch in own if not done.issuperset(batch)]
         self.batches = left[rank::world_size]
 
     def __iter__(self) -> Iterator[list[int]]:

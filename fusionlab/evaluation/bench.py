@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
+
+import torch
 
 from fusionlab.data.batches import SameShapeBatches
 from fusionlab.data.dataset import FusionDataset
@@ -12,6 +15,7 @@ from fusionlab.evaluation.conditions import Condition, PartialDataset
 from fusionlab.evaluation.methods import NetworkMethods, all_methods
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.fusing import check_samples
+from fusionlab.networks.memory import free_memory
 from fusionlab.runs.run import ALONE, Method, Run, Sample
 from fusionlab.tasks.bench import TaskBench
 
@@ -34,6 +38,7 @@ class Bench:
         limit: Batches of each condition, a number or a share.
         tasks: What detects and segments in the pictures.
         labels: Whether labels are written with the pictures, for the report.
+        shard: ``(i, n)``: every n-th batch from the i-th on is measured.
     """
 
     networks: list[NetworkMethods]
@@ -49,6 +54,7 @@ class Bench:
     limit: int | float = 1.0
     tasks: TaskBench | None = None
     labels: bool = False
+    shard: tuple[int, int] = (1, 1)
     methods: list[Method] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +67,21 @@ class Bench:
         return len(self.conditions) > len(self.datasets) or any(
             len(one.ttd) - len(one.ttd_tasks) > 1 for one in self.networks
         )
+
+    def batches(
+        self,
+        dataset: FusionDataset,
+        done: set[int] | frozenset[int] = frozenset(),
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> list[list[int]]:
+        """The batches that a process measures of a data set, without what is done."""
+        size = self.batch_size
+        return SameShapeBatches(dataset, size, rank, world_size, done, self.shard).batches
+
+    def samples(self, dataset: FusionDataset) -> set[int]:
+        """The samples of a data set that all processes together measure."""
+        return {index for batch in self.batches(dataset) for index in batch}
 
     def methods_of(self, condition: Condition, index: int) -> list[str]:
         """The methods that measure a sample under a condition, in the order of their rows."""
@@ -104,8 +125,15 @@ class Bench:
         tasks = [dataset.task for dataset in self.datasets]
         if self.pictures and len(set(tasks)) < len(tasks):
             raise InputError("two data sets have one task; evaluate them one after the other")
+        first, step = self.shard
+        if step > 1 and not any(self.batches(one.dataset) for one in self.conditions):
+            raise InputError(f"shard {first}/{step} has no samples; make fewer shards")
+        if step > 1 and (type(self.limit) is int or self.limit < 1):
+            raise InputError(
+                "trainer.limit_test_batches limits each shard by itself; use conditions.limit"
+            )
         for condition in self.conditions:
-            batches = len(SameShapeBatches(condition.dataset, self.batch_size))
+            batches = len(self.batches(condition.dataset))
             if isinstance(self.limit, float) and int(min(self.limit, 1) * batches) < 1:
                 raise InputError(
                     f"trainer.limit_test_batches {self.limit} of {batches} batches is none; give "
@@ -116,6 +144,27 @@ class Bench:
                 check_samples(one.network, dataset)
             for name, (height, width) in zip(dataset.ids, dataset.sizes, strict=True):
                 self.scorer.fusion.check_image(f"{name} in {dataset.name}", height, width)
+            self._check_memory(dataset)
+
+    def _check_memory(self, dataset: FusionDataset) -> None:
+        """Refuse metrics of large images that would take more memory than there is.
+
+        Raises:
+            InputError: Naming the metrics.
+        """
+        largest = max(range(len(dataset)), key=lambda k: prod(dataset.sizes[k]))
+        (height, width), sources = dataset.sizes[largest], len(dataset.source_names[largest])
+        at_once = max(1, self.workers) if self.folders else 1  # workers score those
+        free = free_memory(torch.device("cpu")) / at_once
+        lacking = self.scorer.fusion.larger_than(free, height * width, sources)
+        if lacking:
+            fitting = [name for name in self.scorer.fusion.names if name not in lacking]
+            raise InputError(
+                f"{', '.join(lacking)} of {dataset.ids[largest]} ({width}x{height} pixels) in "
+                f"{dataset.name} need more than the {free / 1e9:.1f} GB that are free; set "
+                f"metrics.names to others ({', '.join(fitting) or 'none fits'}), or use a machine "
+                "with more memory"
+            )
 
 
 def original_index(dataset: FusionDataset, index: int) -> int:

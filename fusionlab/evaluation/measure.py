@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from fusionlab.data.batches import SameShapeBatches, collate, worker_options
+from fusionlab.data.batches import collate, worker_options
 from fusionlab.data.colour import grey_levels, to_levels
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.images import read_image
@@ -179,7 +179,7 @@ def measure(
     for condition in bench.conditions:
         dataset = condition.dataset
         finished = done.get((dataset.name, condition.name), set())
-        batches = SameShapeBatches(dataset, bench.batch_size, rank, world_size, finished).batches
+        batches = bench.batches(dataset, finished, rank, world_size)
         batches = batches[: _limit(bench.limit, len(batches))]
         if not batches:
             continue

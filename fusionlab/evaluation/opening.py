@@ -20,7 +20,7 @@ from fusionlab.fusing import check_samples, order_notes
 from fusionlab.metrics import open_metrics
 from fusionlab.settings import TTD, Conditions, Method, Network, Tasks
 from fusionlab.settings.bench import EVERY
-from fusionlab.settings.checks import stays_inside
+from fusionlab.settings.checks import shard_of, stays_inside
 from fusionlab.tasks.bench import TaskBench
 from fusionlab.tasks.files import DetectionFiles
 
@@ -81,6 +81,7 @@ def open_bench(settings: Namespace) -> Bench:
         theorem=settings.theorem,
         limit=1 if settings.trainer.fast_dev_run else settings.trainer.limit_test_batches,
     )
+    bench.shard = shard_of(settings.shard)
     fused = sum(len(one.names) for one in networks)
     few = fused <= MOST_WITH_PICTURES and len(plan) == len(datasets)
     bench.pictures = few if settings.pictures is None else settings.pictures

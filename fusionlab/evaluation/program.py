@@ -72,7 +72,7 @@ def evaluate_command(settings: Namespace, config: str) -> Path:
                 before = check_resumable(resumed, about)
                 done, about["calibrated"] = bench.done(before), before.about["calibrated"]
             if before.finished and all(
-                len(done[one.dataset.name, one.name]) == len(one.dataset)
+                done[one.dataset.name, one.name] >= bench.samples(one.dataset)
                 for one in bench.conditions
             ):
                 if fabric.is_global_zero:
@@ -117,6 +117,9 @@ def _conclude(settings: Namespace, bench: Bench, folder: Path, about: dict[str, 
     show(content, settings.json)
     files = _write_reports(folder, content, bench.is_experiment) if settings.report else []
     if not settings.json:
+        if "shard" in content:
+            number, count = content["shard"]
+            print(f"Shard {number} of {count}; fusionlab merge joins all of them")
         print(f"Pictures, RD maps, {PER_IMAGE} and {SUMMARY}: {folder}")
         for kind, path in files:
             print(f"{kind}: {path}")
@@ -162,6 +165,7 @@ def describe(bench: Bench, settings: dict[str, Any], job: str) -> dict[str, Any]
         "tasks": tasks,
         "metrics_form": bench.scorer.fusion.forms,
         "notes": notes,
+        **({"shard": list(bench.shard)} if bench.shard[1] > 1 else {}),
         **provenance(),
         "calibrated": [],
         "results": [],
@@ -253,7 +257,7 @@ def run_bench(
     """
     for one in bench.networks:
         one.network = fabric.strategy.precision.convert_module(one.network)  # type: ignore[assignment]
-    total = sum(len(one.dataset) for one in bench.conditions)
+    total = sum(len(bench.samples(one.dataset)) for one in bench.conditions)
     with ProgressBar("Evaluating", total, "images", sum(map(len, done.values()))) as bar:
         for count, lines in measure(
             bench,

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.errors import InputError
+from fusionlab.settings.checks import shard_of
 
 
 def read_ahead(
@@ -74,9 +74,5 @@ def places_of_shard(shard: str | None, count: int) -> list[int]:
     Raises:
         InputError: If it is no shard.
     """
-    if shard is None:
-        return list(range(count))
-    one, _, of = shard.partition("/")
-    if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
-        raise InputError(f"shard must be i/n with i from 1 to n, as 1/8, got {shard}")
-    return list(range(int(one) - 1, count, int(of)))
+    first, step = shard_of(shard)
+    return list(range(first - 1, count, step))

@@ -180,6 +180,7 @@ class ImageMean(Metric):
     conventions: ClassVar[Mapping[str, Convention]]
     minimum_size: int = 1  # of height and width
     source_count: int | None = None  # None: any number
+    bytes_per_pixel: int = 120  # at its peak, of two sources, roughly
     full_state_update = False
 
     def __init__(self, convention: str | None = None) -> None:

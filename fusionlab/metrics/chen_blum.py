@@ -115,6 +115,7 @@ def _blurred(images: Tensor, sigma: float) -> Tensor:
 class ChenBlum(ImageMean):
     """Mean :func:`chen_blum` of the fused images."""
 
+    bytes_per_pixel = 190
     name = "Qcb"
     long_name = "Chen and Blum's preserved contrast"
     conventions: ClassVar = {

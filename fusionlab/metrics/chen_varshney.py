@@ -79,6 +79,7 @@ def _total(values: Tensor) -> Tensor:
 class ChenVarshney(ImageMean):
     """Mean :func:`chen_varshney` of the fused images."""
 
+    bytes_per_pixel = 210
     name = "Qcv"
     long_name = "Chen and Varshney's visible difference"
     conventions: ClassVar = {

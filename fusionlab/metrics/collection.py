@@ -1,6 +1,7 @@
 """Several metrics side by side: one row per image, one column per metric."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from fusionlab.metrics.base import (
 from fusionlab.metrics.per_image import PerImageValues
 from fusionlab.metrics.presets import open_metrics
 from fusionlab.metrics.shared import keeping, sharing
+
+LARGE = 2**22  # pixels
 
 
 class FusionMetrics(PerImageValues):
@@ -62,6 +65,18 @@ class FusionMetrics(PerImageValues):
                 f"{self.minimum_size}x{self.minimum_size}; leave it out, or choose metrics.names "
                 "without that metric"
             )
+
+    def larger_than(self, free: float, pixels: int, source_count: int) -> list[str]:
+        """Metrics of an image that need more memory than is free, by their short names.
+
+        Args:
+            free: Bytes.
+            pixels: Of the image.
+            source_count: Number of its sources.
+        """
+        needed = pixels * max(1.0, source_count / 2)
+        pairs = zip(self.names, self.metrics, strict=True)
+        return [name for name, one in pairs if one.bytes_per_pixel * needed > free]
 
     @property
     def conventions(self) -> dict[str, str]:
@@ -120,21 +135,31 @@ class FusionMetrics(PerImageValues):
             pictures: Fused images, (1, 1, H, W) each, in [0, 255].
             sources: Their sources, (1, M, 1, H, W), in [0, 255].
         """
-        with keeping(sources):
+        with nullcontext() if _is_large(sources) else keeping(sources):
             return torch.cat([self.image_values(picture, sources) for picture in pictures])
 
     def _row(self, fused: Tensor, sources: Tensor, source_count: int) -> Tensor:
         """Every metric of one image, (1, K)."""
         undefined = torch.full((1,), torch.nan, dtype=working_dtype(fused.device))
         undefined = undefined.to(fused.device)
-        with sharing():
+        with nullcontext() if _is_large(fused) else sharing():
             values = [
-                metric.score(fused, sources)
+                self._value(metric, fused, sources)
                 if metric.source_count in (None, source_count)
                 else undefined
                 for metric in self.metrics
             ]
         return torch.stack(values, dim=1)
+
+    def _value(self, metric: ImageMean, fused: Tensor, sources: Tensor) -> Tensor:
+        """One metric of one image, which leaves nothing behind if that is large."""
+        with sharing() if _is_large(fused) else nullcontext():
+            return metric.score(fused, sources)
+
+
+def _is_large(images: Tensor) -> bool:
+    """Whether what metrics share of (..., H, W) would take gigabytes."""
+    return images.shape[-2] * images.shape[-1] > LARGE
 
 
 def column_names(metrics: Sequence[ImageMean]) -> list[str]:

@@ -111,6 +111,7 @@ _SAME = Convention("the program of the authors: three scales, Gaussian 11 x 11, 
 class ExposureSimilarity(ImageMean):
     """Mean :func:`exposure_similarity` of the fused images."""
 
+    bytes_per_pixel = 510
     name = "MEF_SSIM"
     long_name = "Structural similarity for multi-exposure fusion"
     conventions: ClassVar[Mapping[str, Convention]] = {

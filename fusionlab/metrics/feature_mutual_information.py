@@ -158,6 +158,7 @@ _PIXEL = Convention(f"{_EDGES.text}, printed as FMI_pixel (bug)", _EDGES.options
 class FeatureMutualInformation(ImageMean):
     """Mean :func:`feature_mutual_information` of the fused images."""
 
+    bytes_per_pixel = 130
     name = "FMI"
     long_name = "Feature mutual information"
     conventions: ClassVar = {

@@ -127,6 +127,7 @@ def _share(part: Tensor, whole: Tensor) -> Tensor:
 class FusionArtefacts(ImageMean):
     """Mean :func:`fusion_artefacts` of the fused images."""
 
+    bytes_per_pixel = 290
     name = "Nabf"
     long_name = "Fusion artefacts"
     conventions: ClassVar[Mapping[str, Convention]] = {
@@ -157,6 +158,7 @@ class FusionArtefacts(ImageMean):
 class FusionLoss(ImageMean):
     """Mean :func:`fusion_loss` of the fused images."""
 
+    bytes_per_pixel = 270
     name = "Labf"
     long_name = "Fusion loss"
     conventions: ClassVar[Mapping[str, Convention]] = {

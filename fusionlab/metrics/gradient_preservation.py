@@ -176,6 +176,7 @@ _MEAN = Convention("Γ 1, κ 10 and 20, σ 0.5 and 0.75; mean over pixels of Σ 
 class GradientPreservation(ImageMean):
     """Mean :func:`gradient_preservation` of the fused images."""
 
+    bytes_per_pixel = 240
     name = "Qabf"
     long_name = "Gradient preservation"
     conventions: ClassVar[Mapping[str, Convention]] = {

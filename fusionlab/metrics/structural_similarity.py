@@ -146,6 +146,7 @@ MATLAB = {**GAUSSIAN, "border": "replicate", "reduction": "mean"}
 class StructuralSimilarity(ImageMean):
     """Mean :func:`structural_similarity_to_sources` of the fused images."""
 
+    bytes_per_pixel = 280
     name = "SSIM"
     long_name = "Structural similarity"
     conventions: ClassVar[Mapping[str, Convention]] = {

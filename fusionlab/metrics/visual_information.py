@@ -124,6 +124,7 @@ def _total(values: Tensor) -> Tensor:
 class VisualInformationFidelity(ImageMean):
     """Mean :func:`visual_information_fidelity` of the fused images."""
 
+    bytes_per_pixel = 150
     name = "VIF"
     long_name = "Visual information fidelity"
     conventions: ClassVar = {

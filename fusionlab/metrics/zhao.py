@@ -88,6 +88,7 @@ def _mean(values: Tensor) -> Tensor:
 class Zhao(ImageMean):
     """Mean :func:`zhao` of the fused images."""
 
+    bytes_per_pixel = 490
     name = "Qp"
     long_name = "Zhao's phase congruency"
     conventions: ClassVar = {

@@ -73,6 +73,7 @@ _PAPER = Convention("four directions, signed, relative to the largest source dif
 class ZhengSpatialFrequency(ImageMean):
     """Mean :func:`zheng_spatial_frequency` of the fused images."""
 
+    bytes_per_pixel = 160
     name = "Q_SF"
     long_name = "Ratio of spatial frequency error"
     conventions: ClassVar = {

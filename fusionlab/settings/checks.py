@@ -62,3 +62,15 @@ def as_name(key: str, value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise InputError(f"{key} has {value!r}; write the name in quotes: '\"NO\"', say")
+
+
+def shard_of(text: str | None) -> tuple[int, int]:
+    """``i/n`` as two numbers; (1, 1) where there is none.
+
+    Raises:
+        InputError: If it is no shard.
+    """
+    one, _, of = ("1/1" if text is None else text).partition("/")
+    if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
+        raise InputError(f"shard must be i/n with i from 1 to n, as 1/8, got {text}")
+    return int(one), int(of)

@@ -46,3 +46,19 @@ def test_an_image_below_the_least_size_is_one_line(program, ttd, argv, tmp_path,
     assert "is 16x1 pixels, cddfuse takes 2x2 or more" in line
     assert "Traceback" not in printed.err
     assert not (tmp_path / "out").exists()
+
+
+def test_metrics_that_do_not_fit_into_memory_are_named_before_anything_runs(
+    argv, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("fusionlab.evaluation.bench.free_memory", lambda _: 150 * 16 * 16)
+    (tmp_path / "row" / "vi" / "2.png").unlink()
+    (tmp_path / "row" / "ir" / "2.png").unlink()
+    words = ["evaluate", "--data.root", str(tmp_path / "row"), "--output", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--metrics.names", "[EN, SSIM, SF, QS]"])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2
+    assert "SSIM, Qs of 1 (16x16 pixels) in row need more than the 0.0 GB" in line
+    assert "set metrics.names to others (EN, SF)" in line
+    assert not (tmp_path / "out").exists()

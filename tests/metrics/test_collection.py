@@ -253,3 +253,12 @@ def test_pictures_of_the_same_sources_score_together_as_they_do_alone(preset):
     together = collection.values_of_one(levels, sources)
     alone = torch.cat([collection.image_values(one, sources) for one in levels])
     assert torch.equal(together.nan_to_num(-1), alone.nan_to_num(-1))
+
+
+def test_metrics_of_large_images_share_nothing_and_are_the_same(monkeypatch):
+    levels = torch.randint(256, (3, 1, 1, 24, 24), generator=torch.Generator().manual_seed(1))
+    collection, sources = FusionMetrics("ttd"), levels[:2, 0][None].float()
+    shared = collection.values_of_one([levels[2].float()], sources)
+    monkeypatch.setattr("fusionlab.metrics.collection.LARGE", 500)
+    monkeypatch.setattr("fusionlab.metrics.collection.keeping", None)  # would fail
+    assert torch.equal(collection.values_of_one([levels[2].float()], sources), shared)
