@@ -108,6 +108,12 @@ def parser() -> Parser:
     made.add_class_arguments(Network, "network")
     # no value behind these: it could be a file
     made.add_argument(
+        "--allow_unmatched",
+        action="store_true",
+        help="Leave out images of folders that lack a partner, or are of a format that is not "
+        "read, in place of an error.",
+    )
+    made.add_argument(
         "--overwrite", action="store_true", help="Replace files that are there already."
     )
     made.add_argument(

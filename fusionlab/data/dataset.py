@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -227,7 +227,7 @@ class FolderDataset(FusionDataset):
         """
         for name, paths in self._by_source().items():
             self.noticed[name] = examine(paths, self.readings[name])
-        self.registration = self._unregistered()
+        self.check_registration()
         self.notes = [*self.oddities(), *self._pseudo_coloured(), *self.registration]
 
     def oddities(self) -> list[str]:
@@ -239,13 +239,22 @@ class FolderDataset(FusionDataset):
     def _read(self, name: str, path: Path) -> Tensor:
         return read_image(path, self.readings[name], self.noticed[name])
 
-    def _unregistered(self) -> list[str]:
-        """A line on sources that do not lie on the first one, in a few samples spread evenly."""
+    def check_registration(self) -> list[str]:
+        """Lines on sources that do not lie on the first one, in a few samples spread evenly."""
         places = range(0, len(self), max(1, len(self) // LOOKED_AT))[:LOOKED_AT]
-        return displaced(
-            (self.ids[k], dict(zip(self.source_names[k], self.images(k)[0], strict=True)))
-            for k in places
-        )
+        counted, self.noticed = self.noticed, {name: Noticed() for name in self.noticed}
+        self.registration = displaced(self._readable(places))
+        self.noticed = counted  # each file counts once
+        return self.registration
+
+    def _readable(self, places: Iterable[int]) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Ids and sources of samples, but not of broken ones: these are named at their turn."""
+        for place in places:
+            try:
+                images = self.images(place)[0]
+            except InputError:
+                continue
+            yield self.ids[place], dict(zip(self.source_names[place], images, strict=True))
 
     def _pseudo_coloured(self) -> list[str]:
         """A line on each infrared source whose first image has colours."""

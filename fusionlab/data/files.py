@@ -6,10 +6,10 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path, PurePath
+from typing import TypeVar
 
 from fusionlab.errors import InputError
 
@@ -29,6 +29,7 @@ UNREAD = frozenset(
     }
 )
 
+Found = TypeVar("Found")
 _left_out: ContextVar[frozenset[Path]] = ContextVar("left_out", default=frozenset())
 
 
@@ -85,14 +86,44 @@ class UnmatchedError(InputError):
         self.paths = list(paths)
 
 
-@contextmanager
-def leaving_out(paths: Iterable[Path]) -> Iterator[None]:
-    """Within the block :func:`images_in` passes these files over."""
-    token = _left_out.set(frozenset(paths))
-    try:
-        yield
-    finally:
-        _left_out.reset(token)
+def without_unmatched(find: Callable[[], Found], allow_unmatched: bool) -> tuple[Found, list[Path]]:
+    """What is found in folders, and the files that are passed over for it.
+
+    Args:
+        find: Looks for samples; in it :func:`images_in` passes those files over.
+        allow_unmatched: Whether files that would make a sample vanish are passed over.
+
+    Raises:
+        UnmatchedError: If there are such files and they are not.
+    """
+    left_out: list[Path] = []
+    while True:
+        token = _left_out.set(frozenset(left_out))
+        try:
+            return find(), left_out
+        except UnmatchedError as fault:
+            if not allow_unmatched:
+                raise
+            left_out += fault.paths
+        finally:
+            _left_out.reset(token)
+
+
+def check_formats(folders: Iterable[Path]) -> None:
+    """Refuse images of formats that are not read, whose absence nobody would see.
+
+    Raises:
+        InputError: Naming the first.
+    """
+    odd = [
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir(), key=natural)
+        if extension(path) in UNREAD and path.is_file()
+    ]
+    if odd:
+        text = f"{odd[0]} is of a format that is not read; convert it to PNG, or move it away"
+        raise UnmatchedError(text, odd)
 
 
 def check_name(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionlab.data.dataset import FolderDataset, FusionDataset
-from fusionlab.data.files import key, stem
+from fusionlab.data.files import check_formats, key, stem, without_unmatched
 from fusionlab.data.images import image_size
 from fusionlab.data.layouts import Listing, Sample, task_of
 from fusionlab.data.layouts.roles import in_order
@@ -74,6 +74,7 @@ def open_dataset(
     range_: float | str | Mapping[str, float | str] | None = None,
     page: int | None = None,
     resize: str | None = None,
+    allow_unmatched: bool = False,
 ) -> tuple[FusionDataset, list[str]]:
     """The samples to fuse, and why others of a folder cannot be.
 
@@ -84,6 +85,7 @@ def open_dataset(
         range_: White level of stored values, ``auto``, or either by source.
         page: Page of files that have several, from 1.
         resize: ``first`` or ``smallest``, for images of different sizes.
+        allow_unmatched: Whether files of folders without a partner are left out.
 
     Raises:
         InputError: If images of a sample differ in size, one lacks a partner, or nothing is
@@ -94,7 +96,9 @@ def open_dataset(
             raise InputError("--range, --page and --resize are for images, not for videos")
         return VideoDataset(sources, task), []
     first = next(iter(sources.values()))
-    samples = [Sample(stem(first), sources)] if kind == "images" else _match(sources)
+    samples, left_out = [Sample(stem(first), sources)], list[Path]()
+    if kind == "folders":
+        samples, left_out = _match(sources, allow_unmatched)
     faults = {sample.id: _fault(sample, page) for sample in samples}
     readable = [sample for sample in samples if faults[sample.id] is None]
     if not readable:
@@ -102,9 +106,14 @@ def open_dataset(
     dataset = FolderDataset(
         Listing(first.parent, kind, readable), task, range_, page, resize=resize
     )
+    if left_out:
+        names = ", ".join(path.name for path in left_out[:3])
+        dataset.notes.append(f"{len(left_out)} files without a partner left out ({names} …)")
     dataset.keeps_last = False
     if kind == "images":
         dataset.check_files()  # of folders, a broken one costs its own sample only
+    else:
+        dataset.notes += dataset.check_registration()
     return dataset, [fault for fault in faults.values() if fault is not None]
 
 
@@ -169,12 +178,19 @@ def _differ(names: Sequence[str]) -> bool:
     return all(names) and len({key(name) for name in names}) == len(names)
 
 
-def _match(folders: dict[str, Path]) -> list[Sample]:
-    """Files of equal stem in all folders, case-folded, whatever their extension."""
+def _match(folders: dict[str, Path], allow_unmatched: bool) -> tuple[list[Sample], list[Path]]:
+    """Files of equal stem in all folders, case-folded, whatever their extension.
+
+    Besides, the files that are left out.
+    """
     first = next(iter(folders.values()))
     names = tuple(map(key, folders))
     try:
-        return find_subfolders(first.parent, folders, [], names, None)
+        if not allow_unmatched:
+            check_formats(folders.values())
+        return without_unmatched(
+            lambda: find_subfolders(first.parent, folders, [], names, None), allow_unmatched
+        )
     except InputError as fault:
         text = str(fault).replace(", move the file away or set data.layout", " or move it away")
         raise InputError(text.replace("; set data.sources", "; give others")) from None

@@ -63,6 +63,8 @@ def fuse(settings: Namespace) -> bool:
     fuser, dataset, faults = _open(settings, kind, paths)
     rd_dir = Path(settings.rd_dir) if settings.rd_dir is not None else None
     parts_dir = _decomposition_dir(settings, kind, fuser)
+    if settings.allow_unmatched and kind != "folders":
+        raise InputError(f"--allow_unmatched is for folders, not {kind}")
     if settings.shard is not None and kind != "folders":
         raise InputError(f"--shard is for folders, not {kind}")
     places = places_of_shard(settings.shard, len(dataset))
@@ -100,9 +102,8 @@ def _open(
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
     how = (settings.colour, group.stretch, settings.tile, settings.bits == 16)
     fuser = Fuser(network.to(best_device()), task, *how)
-    dataset, faults = open_dataset(
-        kind, sources, task, settings.range, settings.page, settings.resize
-    )
+    how_read = (settings.range, settings.page, settings.resize, settings.allow_unmatched)
+    dataset, faults = open_dataset(kind, sources, task, *how_read)
     check_samples(network, dataset)
     return fuser, dataset, faults
 

@@ -135,3 +135,36 @@ def test_maps_and_images_of_one_name_are_refused(tmp_path, refused):
     both = ("-o", tmp_path / "out", "--rd-dir", tmp_path / "out")
     line = refused("--ttd", tmp_path / "vi", tmp_path / "ir", *both)
     assert "01-ir.png would be written twice" in line
+
+
+def test_what_has_no_partner_is_left_out_on_request(folders, run, tmp_path):
+    write(tmp_path / "vi" / "lone.png", 3)
+    (tmp_path / "ir" / "7.avif").write_bytes(b"some")
+    code, _, err = run(*folders, "-o", tmp_path / "out")
+    assert code == 2
+    assert "7.avif is of a format that is not read" in err
+    (tmp_path / "ir" / "7.avif").unlink()
+    code, _, err = run(*folders, "-o", tmp_path / "out")
+    assert code == 2
+    assert "lone.png" in err
+    code, _, err = run(*folders, "-o", tmp_path / "out", "--allow_unmatched")
+    assert code == 0
+    assert "1 files without a partner left out (lone.png …)" in err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["10.png", "2.png", "dusk.png"]
+    pair = (folders[0] / "2.png", folders[1] / "2.tif")
+    code, _, err = run(*pair, "-o", tmp_path / "one.png", "--allow_unmatched")
+    assert "--allow_unmatched is for folders, not images" in err
+
+
+def test_displaced_folders_are_told_once(run, tmp_path):
+    rng = np.random.default_rng(0)
+    whole = np.kron(rng.integers(0, 256, (20, 24)), np.ones((8, 8))).astype(np.uint8)
+    for source, image in (("vi", whole[:128, :160]), ("ir", 255 - whole[20:148, 20:180])):
+        (tmp_path / source).mkdir()
+        for name in "12":
+            Image.fromarray(image).save(tmp_path / source / f"{name}.png")
+    code, _, err = run(tmp_path / "vi", tmp_path / "ir", "-o", tmp_path / "out")
+    assert code == 0
+    (line,) = [line for line in err.splitlines() if "displaced" in line]
+    assert "ir seems displaced against vi in 2 of 2 samples looked at" in line
+    assert "1: (-20, -20) pixels" in line

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fusionlab.data.files import (
-    UNREAD,
     UnmatchedError,
-    extension,
+    check_formats,
     images_in,
     key,
-    leaving_out,
     stem,
+    without_unmatched,
 )
 from fusionlab.data.layouts.categories import is_category
 from fusionlab.data.layouts.listing import Listing, Sample
@@ -62,19 +61,15 @@ def find_samples(
             share a name.
     """
     root = Path(root)
-    left_out: list[Path] = []
-    while True:
-        try:
-            with leaving_out(left_out):
-                listing = _found(root, layout, sources, reference, split)
-                _check_formats(listing, allow_unmatched)
-        except UnmatchedError as fault:
-            if not allow_unmatched:
-                raise
-            left_out += fault.paths
-        else:
-            listing.left_out = left_out
-            return listing
+    listing, left_out = without_unmatched(
+        lambda: _found(root, layout, sources, reference, split), allow_unmatched
+    )
+    listing.left_out = left_out
+    if not allow_unmatched:
+        check_formats(
+            {path.parent: None for one in listing.samples for path in one.sources.values()}
+        )
+    return listing
 
 
 def _found(
@@ -96,15 +91,6 @@ def _found(
     _check(samples, base, layout, sources, reference)
     searched = list(folders.values()) if split and base == root else [base]
     return Listing(root, layout, samples, _unused(searched, samples), split=split)
-
-
-def _check_formats(listing: Listing, allow_unmatched: bool) -> None:
-    """Refuse images of other formats among those of samples, whose absence nobody would see."""
-    used = {path.parent for sample in listing.samples for path in sample.sources.values()}
-    odd = [path for path in listing.ignored if path.parent in used and extension(path) in UNREAD]
-    if odd and not allow_unmatched:
-        text = f"{odd[0]} is of a format that is not read; convert it to PNG, or move it away"
-        raise UnmatchedError(text, odd)
 
 
 def _check(
