@@ -6,7 +6,7 @@ on the CPU, of CPU time, which other programs on the machine change less. Other 
 are chosen by the first argument, each with a --help of its own: "metrics" (speed and memory of
 metrics), "logging" (cost of W&B and of the report), "sweep" (many settings of TTD at once), "gpu"
 (the figures of a graphics card), "large" (memory of fusing one large pair), "many" (time and memory
-of an evaluation of many small ones).
+of an evaluation of many small ones), "reading" (time of reading pairs of PNG files).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from benchmarks import gpu, large, logging, many, metrics, sweep
+from benchmarks import gpu, large, logging, many, metrics, reading, sweep
 from benchmarks.measuring import clock_for, interleaved, peak_memory
 from benchmarks.programs import SUBJECTS, TTD_PRESET, build, random_sources, relative_difference
 from fusionlab.networks import NETWORKS
@@ -35,6 +35,7 @@ OTHERS = {
     "sweep": sweep.main,
     "gpu": gpu.main,
     "large": large.main,
+    "reading": reading.main,
     "many": many.main,
 }
 
