@@ -49,7 +49,7 @@ SUBJECTS = {
     "u2fusion": Subject("U2Fusion", authors=AuthorsU2Fusion),
     "mufusion": Subject("MUFusion", authors=AuthorsMUFusion),
     "pmgi": Subject("PMGI", authors=AuthorsPMGI),
-    "deepfuse": Subject("DeepFuse", authors=AuthorsDeepFuse),
+    "deepfuse": Subject("DeepFuse", 480, 640, authors=AuthorsDeepFuse),
     "holoco": Subject("HoLoCo", authors=AuthorsHoLoCo, channels=3),
     "sesf": Subject("SESF", authors=AuthorsSESF),
     "gacn": Subject("GACN", authors=AuthorsGACN),
