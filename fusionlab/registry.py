@@ -158,6 +158,8 @@ OBJECTIVES = Registry(
         "defusionpp_mcud": "fusionlab.losses.defusionpp_mcud:DeFusionPPMCUDObjective",
         "densefuse": "fusionlab.losses.densefuse:DenseFuseObjective",
         "detect": "fusionlab.tasks.learning:DetectObjective",
+        "divfusion": "fusionlab.losses.divfusion:DIVFusionObjective",
+        "divfusion_decomposition": "fusionlab.losses.divfusion:DIVFusionDecompositionObjective",
         "ffmef": "fusionlab.losses.ffmef:FFMEFObjective",
         "gacn": "fusionlab.losses.gacn:GACNObjective",
         "gifnet": "fusionlab.losses.gifnet:GIFNetObjective",

@@ -5,7 +5,7 @@ Authors' code: https://github.com/Xinyu-Xiang/DIVFusion (TensorFlow)
 Differs: batch norms always normalise with the statistics of what they see, as there; each image is
 fused by itself, in training a batch. The authors' test script does not restore their scales and
 shifts, which stay 1 and 0; ours are stored. The fixed filters see the sum of the channels, which
-is what their dense kernels compute. Decoders that only training needs are not part of the network.
+is what their dense kernels compute. Decoders that only training needs are part of the objective.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ class DIVFusion(FusionNetwork):
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}
     minimum_size: ClassVar[int] = 2
     bytes_per_pixel: ClassVar[int] = 8000
+    objective: ClassVar[str] = "divfusion"
     small: ClassVar[dict[str, Any]] = {"dim": 16}
     paper: ClassVar[str] = "Tang et al., Information Fusion 2023"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)
@@ -103,6 +104,7 @@ class DIVFusion(FusionNetwork):
         super().__init__()
         if type(dim) is not int or dim < 8 or dim % 8:
             raise InputError(f"divfusion: dim must be a multiple of 8, got {dim!r}")
+        self.dim = dim
         quarter, half, eighth = dim // 4, dim // 2, dim // 8
         self.encoder = nn.Sequential(
             Layer(2, quarter), Layer(quarter, half), Layer(half, dim), Layer(dim, dim)
@@ -151,18 +153,12 @@ class DIVFusion(FusionNetwork):
         return self.decode(self.combine(twice), sources).unflatten(0, sources.shape[:2])
 
     def _laplacian(self, total: Tensor) -> Tensor:
-        return self._stretched(F.conv2d(total, _kernel(LAPLACIAN, total), padding=1))
+        return _stretched(F.conv2d(total, _kernel(LAPLACIAN, total), padding=1))
 
     def _gradient(self, total: Tensor, like: Tensor) -> Tensor:
         """Both differences with the following pixels, the same in every channel."""
-        padded, kernel = F.pad(total, (0, 1, 0, 1)), _kernel(ALONG_X, total)
-        found = [F.conv2d(padded, one) for one in (kernel, kernel.mT)]
-        return (self._stretched(found[0]) + self._stretched(found[1])).expand_as(like)
-
-    def _stretched(self, x: Tensor) -> Tensor:
-        """Magnitudes, from the least to the largest."""
-        x = x.abs()
-        return (x - x.min()) / (x.max() - x.min() + 1e-4)
+        along_x, along_y = gradients(total)
+        return (along_x + along_y).expand_as(like)
 
     @classmethod
     def convert_published(cls, content: Any) -> Any:
@@ -196,6 +192,25 @@ class DIVFusion(FusionNetwork):
                 found[key.replace("conv.bias", "gamma")] = torch.ones_like(value)
                 found[key.replace("conv.bias", "beta")] = torch.zeros_like(value)
         return found
+
+
+def gradients(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Magnitudes of the differences with the following pixels, along x and along y.
+
+    Args:
+        images: (B, 1, H, W).
+
+    Returns:
+        Twice (B, 1, H, W), each from 0 at its least value to 1 at its largest in the batch.
+    """
+    padded, kernel = F.pad(images, (0, 1, 0, 1)), _kernel(ALONG_X, images)
+    return _stretched(F.conv2d(padded, kernel)), _stretched(F.conv2d(padded, kernel.mT))
+
+
+def _stretched(x: Tensor) -> Tensor:
+    """Magnitudes, from the least to the largest."""
+    x = x.abs()
+    return (x - x.min()) / (x.max() - x.min() + 1e-4)
 
 
 def variable_names() -> dict[str, str]:

@@ -14,7 +14,15 @@ from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.settings import Training
 
 # weights of other networks
-NEED_FILES = ("defusionpp_mcud", "gifnet", "holoco", "mufusion", "piafusion", "u2fusion")
+NEED_FILES = (
+    "defusionpp_mcud",
+    "divfusion_decomposition",
+    "gifnet",
+    "holoco",
+    "mufusion",
+    "piafusion",
+    "u2fusion",
+)
 
 
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name not in NEED_FILES])

@@ -19,6 +19,7 @@ import train
 from fusionlab.networks.checkpoints import read_checkpoint
 from fusionlab.networks.defusion import DeFusion
 from fusionlab.networks.defusionpp import DeFusionPP
+from fusionlab.networks.divfusion import DIVFusion
 from fusionlab.networks.holoco import HoLoCo
 from fusionlab.networks.piafusion import IlluminationClassifier
 
@@ -34,6 +35,8 @@ SMALL_NETWORKS = {
     "defusion": DeFusion.small,
     "defusionpp": DeFusionPP.small,
     "defusionpp_mcud": DeFusionPP.small,
+    "divfusion": DIVFusion.small,
+    "divfusion_decomposition": DIVFusion.small,
     "holoco": HoLoCo.small,
 }
 NAMES = {  # of the validated pair
@@ -56,6 +59,8 @@ SMALL = {  # what learns in seconds on a CPU
     "defusionpp": MASKED,
     "defusionpp_mcud": MASKED,
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
+    "divfusion": PATCHES,
+    "divfusion_decomposition": PATCHES,
     "ffmef_mef": PATCHES,
     "gacn": {"crop_size": 32, "batch_size": 2},
     "gifnet": {**PATCHES, "crop_size": 32, "limit": 1, "batch_size": 1},
@@ -88,7 +93,7 @@ SMALL = {  # what learns in seconds on a CPU
     },
     "u2fusion": {**PATCHES, "options.c": 0.1},
 }
-VGGS = {"holoco": 16, "mufusion": 19, "u2fusion": 16}  # depths
+VGGS = {"divfusion_decomposition": 16, "holoco": 16, "mufusion": 19, "u2fusion": 16}  # depths
 
 
 @pytest.fixture
@@ -168,6 +173,8 @@ def test_every_config_runs_one_batch(path, run_recipe):
 
 # tests/losses lowers theirs in a few steps
 LONG = (
+    "divfusion",
+    "divfusion_decomposition",
     "cddfuse_mif",
     "cddfuse_vif",
     "deepfuse",
