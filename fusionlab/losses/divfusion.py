@@ -152,11 +152,11 @@ def fusion_terms(fused: Tensor, sources: Tensor, visible: Tensor) -> dict[str, T
         visible: The visible image in colour, (B, 3, H, W) in [0, 1].
     """
     luma, infrared = sources.unbind(1)
-    edges = [sum(gradients(x)) for x in (fused, luma, infrared)]
+    edges = [torch.add(*gradients(x)) for x in (fused, luma, infrared)]
     coloured = fused + (visible - luma)  # with the visible image's chroma
     return {
         "gradient": 200 * F.mse_loss(edges[0], torch.maximum(edges[1], edges[2])),
-        "colour": 1.1 * sum(map(angle, coloured.unbind(1), visible.unbind(1))),
+        "colour": 1.1 * torch.stack([*map(angle, coloured.unbind(1), visible.unbind(1))]).sum(),
         "infrared": 2.5 * angle(fused, infrared),
     }
 
