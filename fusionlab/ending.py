@@ -27,13 +27,19 @@ _REMEDIES = {
     errno.ESTALE: "check the network drive",
     errno.ENOMEM: "close other programs, or use smaller batches",
 }
+SHARED_MEMORY = "/dev/shm"  # where the processes that read images put them
+LEAST_SHARED = 2**18  # bytes free, without which nothing can be read
+_SHARED = (
+    f"{SHARED_MEMORY} is too small: docker run --shm-size=2g, or set data.workers and "
+    "training.workers to 0"
+)
 _FAILURES = {  # by what PyTorch says when it fails for a reason outside the program
     r"Too many open files": _REMEDIES[errno.EMFILE],
-    r"shared memory|/torch_\S+|Bus error": "/dev/shm is too small: docker run --shm-size=2g, or "
-    "set data.workers and training.workers to 0",
+    r"shared memory|/torch_\S+|Bus error": _SHARED,
     r"No space left on device": _REMEDIES[errno.ENOSPC],
     r"DataLoader worker .* (?:killed|exited unexpectedly)": "a process that reads images was "
-    "killed, perhaps for want of memory: lower data.workers or training.workers",
+    "killed, perhaps for want of memory, or of room in /dev/shm (docker run --shm-size=2g): lower "
+    "data.workers or training.workers, or set them to 0",
     r"DataLoader timed out": "the processes that read images hang: check the disk, or set "
     "data.workers and training.workers to 0",
     r"out of memory|can't allocate memory": "use smaller batches, or another device",
@@ -82,6 +88,8 @@ def outside_failure(fault: BaseException) -> str:
     if isinstance(fault, MemoryError):
         return "out of memory; use smaller batches, or close other programs"
     if isinstance(fault, OSError) and fault.errno in _REMEDIES:
+        if fault.errno == errno.ENOSPC and _is_full(SHARED_MEMORY):
+            return f"no room for shared memory is left ({fault.strerror}); {_SHARED}"
         where = f"cannot use {fault.filename}" if fault.filename else "cannot write"
         return f"{where} ({fault.strerror}); {_REMEDIES[fault.errno]}"
     if isinstance(fault, (RuntimeError, OSError)):
@@ -89,7 +97,17 @@ def outside_failure(fault: BaseException) -> str:
         for pattern, remedy in _FAILURES.items():
             if re.search(pattern, text):
                 return f"{text[:160]}; {remedy}"
-    return ""
+    hidden = fault.__context__  # PyTorch's writer says of a full disk that it is somewhere else
+    return outside_failure(hidden) if isinstance(hidden, (OSError, RuntimeError)) else ""
+
+
+def _is_full(folder: str) -> bool:
+    """Whether the file system of a folder has no room to speak of."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < LEAST_SHARED
 
 
 def fill_standard_files() -> None:

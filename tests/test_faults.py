@@ -5,8 +5,10 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import resource
 import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -22,6 +24,7 @@ from tests.conftest import write_pairs
 from tests.training.conftest import SHORT
 
 pytestmark = pytest.mark.slow
+NOT_ALLOWED = 99  # exit code
 IDS = [f"{k:02}" for k in range(6)]
 
 
@@ -138,6 +141,93 @@ def test_an_evaluation_without_room_ends_in_a_line_and_goes_on(size, whole, data
         if (folder / "config.yaml").exists():
             succeed(evaluate.main, ["--resume", str(folder)])
             assert values(folder) == values(whole)
+
+
+def evaluate_to(path: str, arguments: list[str]) -> None:
+    os.dup2(os.open(path, os.O_WRONLY), 1)
+    evaluate.main(arguments)
+
+
+def evaluate_closed(arguments: list[str]) -> None:
+    os.close(1)
+    evaluate.main(arguments)
+
+
+def evaluate_with_files(count: int, arguments: list[str]) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    evaluate.main(arguments)
+
+
+WITHOUT_SHARED_MEMORY = f"""
+import ctypes, sys
+libc = ctypes.CDLL(None)
+recursive, private, namespace = 0x4000, 0x40000, 0x20000
+if (
+    libc.unshare(namespace)
+    or libc.mount(b"", b"/", None, recursive | private, None)
+    or libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"size=64k")
+):
+    sys.exit({NOT_ALLOWED})
+import evaluate
+evaluate.main(sys.argv[1:])
+"""
+
+
+def test_results_that_cannot_be_printed_are_shown_again(whole, data, tmp_path):
+    code, said = in_child(evaluate_to, "/dev/full", options(data, tmp_path / "full"))
+    assert code == 1
+    assert said.splitlines()[-1].endswith("(No space left on device); free some space")
+    assert "Traceback" not in said
+    (folder,) = (tmp_path / "full").iterdir()
+    succeed(evaluate.main, ["--resume", str(folder)])
+    assert values(folder) == values(whole)
+    succeed(evaluate_closed, options(data, tmp_path / "closed"))
+
+
+@pytest.mark.parametrize("count", [8, 14])
+def test_too_few_open_files_end_in_a_line(count, whole, data, tmp_path):
+    output = tmp_path / "few"
+    given = [*options(data, output), "--data.workers", "2"]
+    code, said = in_child(evaluate_with_files, count, given)
+    assert code in (0, 1), said
+    if code:
+        assert re.search(r"ulimit -n|data\.workers", said.splitlines()[-1]), said
+    assert "Traceback" not in said
+    for folder in output.glob("*"):
+        if (folder / "config.yaml").exists():
+            succeed(evaluate.main, ["--resume", str(folder)])
+            assert values(folder) == values(whole)
+
+
+def test_too_little_shared_memory_ends_soon_in_a_line(tmp_path):
+    data = write_pairs(tmp_path / "data", names=IDS, size=(64, 64))
+    given = [*options(data, tmp_path / "shm"), "--data.workers", "2", "--wandb", "disabled"]
+    command = [sys.executable, "-c", WITHOUT_SHARED_MEMORY, *given]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if ended.returncode == NOT_ALLOWED:
+        pytest.skip("mounting needs more rights")
+    assert ended.returncode == 1
+    said = ended.stderr.splitlines()
+    assert "Traceback" not in ended.stderr
+    assert "docker run --shm-size=2g" in said[-1]
+    assert any(line.startswith("interrupted; fusionlab evaluate --resume") for line in said)
+
+
+def train_limited(size: int, arguments: list[str]) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    train.main(arguments)
+
+
+@pytest.mark.parametrize("size", [3_000, 300_000, 400_000])
+def test_a_training_without_room_ends_in_a_line(size, data, tmp_path):
+    """At its config, at its first checkpoint, at its weights alone."""
+    code, said = in_child(train_limited, size, trained(data, tmp_path / "full"))
+    assert code == 1
+    assert "Traceback" not in said
+    assert "ulimit -f" in said.splitlines()[-1]
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 DAMAGED = {

@@ -250,6 +250,7 @@ def _ended(line: str, code: int) -> SystemExit:
     """The end of the program, which no second Ctrl-C disturbs."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.unraisablehook = lambda _: None  # what is half made may fail to be taken apart
     say(f"{Parser.program}: {line}")
     return SystemExit(code)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from multiprocessing.queues import Queue
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -116,8 +118,22 @@ def shuffled(size: int, seed: int, number: int) -> np.ndarray:
 
 
 def worker_options(workers: int) -> dict[str, Any]:
-    """Arguments of a DataLoader that ends the program when its workers hang."""
-    return {"num_workers": workers, "timeout": LONGEST_SILENCE if workers else 0}
+    """Arguments of a DataLoader that ends the program when its workers hang or cannot send."""
+    if not workers:
+        return {"num_workers": 0}
+    return {"num_workers": workers, "timeout": LONGEST_SILENCE, "worker_init_fn": _end_if_stuck}
+
+
+def _end_if_stuck(number: int) -> None:
+    """Let a worker end that cannot send what it has read, for want of shared memory or files.
+
+    Python would print a traceback and go on, and the program would wait for the batch.
+    """
+    Queue._on_queue_feeder_error = staticmethod(_end_process)  # type: ignore[attr-defined]
+
+
+def _end_process(fault: Exception, batch: Any) -> NoReturn:
+    os._exit(1)  # the thread of a queue has no other way to end its process
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import zlib
 from collections.abc import Callable
@@ -59,6 +60,8 @@ def _guarded(path: Path, read: Callable[[Any, str], T]) -> T:
     except Unreadable as reason:
         raise InputError(f"{path} {reason}") from None
     except _BROKEN as reason:
+        if isinstance(reason, OSError) and reason.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # too many open files: nothing is wrong with this one
         raise _unreadable(path, reason) from None
 
 
