@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,13 +35,23 @@ def values(folder: Path) -> list[str]:
     return [line.rsplit(",", 2)[0] for line in lines]
 
 
-@pytest.fixture
-def whole(tmp_path, run_evaluate) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
     """A finished run on four pairs, two of them of another size."""
-    root = write_pairs(tmp_path / "pairs", names=NAMES[:2])
+    place = tmp_path_factory.mktemp("finished")
+    root = write_pairs(place / "pairs", names=NAMES[:2])
     write_pairs(root, names=NAMES[2:], size=(14, 15))
-    argv = ("--ttd", "--theorem", "--data.root", root, "--data.batch_size", "2")
-    return run_evaluate(*argv)[0]
+    argv = ["--ttd", "--theorem", "--data.root", str(root), "--data.batch_size", "2"]
+    argv += ["--baselines", "false", "--trainer.accelerator", "cpu", "--wandb", "disabled"]
+    evaluate.main([*argv, "--output", str(place / "runs")])
+    (folder,) = (place / "runs").iterdir()
+    return folder
+
+
+@pytest.fixture
+def whole(finished, tmp_path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / finished.name, symlinks=True)
 
 
 def interrupt(folder: Path, kept: int) -> None:
@@ -118,10 +129,12 @@ def test_nothing_else_can_be_computed(whole, argv, key, capsys):
     assert key in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_other_samples_are_refused(whole, tmp_path, capsys):
-    write_pairs(tmp_path / "pairs", names=("05",))
+def test_other_samples_are_refused(finished, whole, capsys):
+    root = write_pairs(finished.parents[1] / "pairs", names=("05",))
     with pytest.raises(SystemExit) as stop:
         evaluate.main(["--resume", str(whole)])
+    for path in root.glob("*/05.png"):
+        path.unlink()
     assert stop.value.code == 2
     assert "other samples" in capsys.readouterr().err.splitlines()[-1]
 

@@ -184,23 +184,20 @@ def test_a_diverging_training_says_so(tmp_path, validation, capsys):
     assert "training.lr" in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    ("argv", "key"),
-    [
-        (["--training.lr", "5"], "training.lr"),
-        (["--training.optimizer", "adam"], "training.optimizer"),
-        (["--network.name", "cddfuse"], "network.name"),
-        (["--training.objective", "densefuse"], "training.objective"),
-    ],
-)
-def test_what_a_resumed_training_cannot_change_is_refused(argv, key, run_train, capsys):
+def test_what_a_resumed_training_cannot_change_is_refused(run_train, capsys):
     folder = run_train()
     before = (folder / "config.yaml").read_bytes()
-    with pytest.raises(SystemExit) as stop:
-        train.main(["--resume", str(folder), *argv])
-    assert stop.value.code == 2
-    assert f"{key} was" in capsys.readouterr().err
-    assert (folder / "config.yaml").read_bytes() == before
+    for key, value in (
+        ("training.lr", "5"),
+        ("training.optimizer", "adam"),
+        ("network.name", "cddfuse"),
+        ("training.objective", "densefuse"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            train.main(["--resume", str(folder), f"--{key}", value])
+        assert stop.value.code == 2
+        assert f"{key} was" in capsys.readouterr().err
+        assert (folder / "config.yaml").read_bytes() == before
 
 
 def test_the_last_checkpoint_is_that_of_the_last_epoch_though_another_was_best(
