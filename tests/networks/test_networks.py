@@ -19,6 +19,9 @@ MODES = {  # numbers of sources, and the type under autocast
     "training": ((2, 41), None),
 }
 
+# a rule of the maximum, attention, tokens, pixels that are chosen, joint features
+HALVES = ("ifcnn", "cddfuse", "swinfuse", "stackmff", "defusion")
+
 
 @pytest.fixture(params=list_networks())
 def network(request, lively) -> FusionNetwork:
@@ -34,6 +37,8 @@ def network(request, lively) -> FusionNetwork:
 @torch.no_grad()
 @pytest.mark.parametrize("mode", MODES)
 def test_uniform_rd_is_the_static_network_bit_for_bit(mode, network):
+    if MODES[mode][1] and network.name not in HALVES:
+        pytest.skip("one network of each kind in half precision")
     network.train(mode == "training")
     counts, half = MODES[mode]
     for count in contract.counts_of(network, counts):
