@@ -45,10 +45,22 @@ class FusionData(L.LightningDataModule):
         self.learns_from, self.training, self.seed = learns_from, training or Training(), seed
 
     def train_dataloader(self) -> DataLoader:
-        """New items in every epoch."""
+        """New items in every epoch.
+
+        Raises:
+            InputError: If there is nothing to learn from, or a validation would never come.
+        """
         if self.learns_from is None:
             raise InputError("FusionData was given nothing to learn from; set learns_from")
-        return training_loader(self.learns_from, self.training, self.seed, *self._place())
+        loader = training_loader(self.learns_from, self.training, self.seed, *self._place())
+        interval, batches = getattr(self.trainer, "val_check_interval", None), len(loader)
+        by_epoch = getattr(self.trainer, "check_val_every_n_epoch", None) is not None
+        if by_epoch and isinstance(interval, int) and interval > batches:
+            raise InputError(
+                f"trainer.val_check_interval is {interval}, and an epoch has {batches} batches; "
+                "lower it, or raise training.batches_per_epoch"
+            )
+        return loader
 
     def val_dataloader(self) -> DataLoader:
         """The first data set."""

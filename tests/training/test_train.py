@@ -218,3 +218,11 @@ def test_a_finished_training_can_go_on_for_longer(run_train):
     assert "EN:paper" in heading
     assert "SD" not in heading
     assert create_network("ifcnn", folder / "ifcnn.safetensors").rule == "max"
+
+
+def test_validations_farther_apart_than_an_epoch_are_one_line(tmp_path, validation, capsys):
+    argv = ["--trainer.val_check_interval", "50", "--output", str(tmp_path / "runs")]
+    with pytest.raises(SystemExit) as stop:
+        train.main([*validation, *SHORT, *argv])
+    assert stop.value.code == 2
+    assert "trainer.val_check_interval is 50, and an" in capsys.readouterr().err.splitlines()[-1]
