@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+unexport PYTHONDONTWRITEBYTECODE # dozens of processes import the package: compile it once
+
 .PHONY: demo test test-slow test-gpu bench-gpu lint docs clean
 
 demo: .venv/ready

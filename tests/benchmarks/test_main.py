@@ -23,6 +23,7 @@ def test_ratios_are_printed(name, capsys):
     assert (beside in printed) == (SUBJECTS[name].authors is not None)
 
 
+@pytest.mark.slow
 def test_memory_is_compared_on_demand(capsys, monkeypatch):
     monkeypatch.setattr(
         benchmarks,

@@ -39,6 +39,7 @@ def test_the_ratio_is_per_image(monkeypatch):
     assert ratio == (3.0, 6.0, 2.0)
 
 
+@pytest.mark.slow
 def test_the_lines_are_printed(capsys, monkeypatch):
     monkeypatch.setattr(metrics, "peak_memory_over_images", lambda *_: [1.0, 2.0])
     benchmarks.main([*TINY, "--images", "20"])

@@ -6,7 +6,13 @@ from fusionlab.networks import NETWORKS
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("swinfuse", "ddfm", "tcmoa") else ())
+        for name in SUBJECTS
+    ],
+)
 def test_every_program_fuses_and_the_authors_computes_the_same(name):
     subject, programs = SUBJECTS[name], build(name)
     assert type(programs["static"]).__name__ == subject.title == NETWORKS[name].__name__

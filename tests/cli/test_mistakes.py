@@ -110,6 +110,7 @@ def test_in_a_config(refused, tmp_path, text, expected):
     assert [part for part in expected if part not in line] == []
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_cannot_change(understood, refused, tmp_path):
     (tmp_path / "config.yaml").write_text(understood("--methods", "ifcnn", "--ttd")[1])
     (tmp_path / "summary.json").touch()

@@ -110,6 +110,7 @@ def test_files_of_ones_own_in_every_program(files, pairs, tmp_path):
     check_results(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_config_of_a_run_names_its_plugins(files, pairs, tmp_path, monkeypatch):
     monkeypatch.chdir(Path(files["my_layout"]).parent)
     output = tmp_path / "runs"

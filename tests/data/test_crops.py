@@ -76,6 +76,7 @@ def test_near_and_far_come_in_random_order(photographs, monkeypatch):
     assert 70 < near_first < 130  # 100 expected, four standard deviations either way
 
 
+@pytest.mark.slow
 def test_crops_that_show_nothing_are_rare(photographs):
     """Half of the photographs are black; four attempts leave a sixteenth of black crops."""
     crops = MultiFocusCrops([torch.zeros(3, 50, 50), photographs[0]], crop_size=16, length=200)

@@ -46,6 +46,7 @@ def test_names_of_msrs_tell_day_from_night(tmp_path):
         assert labels_by_level(patches) == {0: {200}, 1: {20}}
 
 
+@pytest.mark.slow
 def test_the_built_in_nights_are_the_photographs_made_dark():
     learnt, held_out = open_illumination(None, 64, 64, seed=0)
     kept = learnt.images.kept
@@ -92,6 +93,7 @@ def test_no_folder():
         open_illumination("nowhere", 64, 64, seed=0)
 
 
+@pytest.mark.slow
 def test_items_are_floats_in_range():
     item = open_illumination(None, 64, 64, seed=0)[0][0]
     image = item["image"]

@@ -38,6 +38,7 @@ def test_no_photograph_is_used_both_for_training_and_for_scenes():
     assert len(set(ALL)) == len(ALL)
 
 
+@pytest.mark.slow
 def test_the_photographs_need_neither_network_nor_cache(tmp_path):
     nowhere = {"SKIMAGE_DATADIR": str(tmp_path), "HOME": str(tmp_path)}
     program = [sys.executable, "-c", OFFLINE, *ALL]

@@ -54,6 +54,7 @@ def test_masks_by_hand():
     assert torch.equal(swapped, masks.flip(0))
 
 
+@pytest.mark.slow
 def test_grids_are_drawn_as_the_authors_draw_them():
     """Means over 4,000 items lie within four standard deviations."""
     rng = np.random.default_rng(0)

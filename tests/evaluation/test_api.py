@@ -29,6 +29,7 @@ def test_a_network_with_ttd_scores_as_the_command_does(pairs, run_evaluate):
         assert numbers(fusionlab.evaluate("ifcnn", data, ttd="paper")) == numbers(summary)
 
 
+@pytest.mark.slow
 def test_several_methods_settings_and_metrics(pairs, run_evaluate):
     methods = ["--methods", "MAX=ifcnn@bundled", "{network: ifcnn, options: {rule: mean}, name: M}"]
     argv = ["--ttd.preset", "[paper, authors]", "--metrics.names", "[EN, EI:mefb]"]

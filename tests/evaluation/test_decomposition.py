@@ -136,6 +136,7 @@ def run(folder, options, tmp_path_factory) -> Run:
     return Run.open(found)
 
 
+@pytest.mark.slow
 def test_an_evaluation_writes_and_reports_them(run, fusion):
     sample = run.samples[0]
     picture = fusion.fuser(fusion.dataset[0], decompose=True)
@@ -167,6 +168,7 @@ def test_the_table_of_images_has_a_column_for_each(run):
     assert found == ["common DeFusion", "unique vi DeFusion", "unique ir DeFusion"]
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_row_of_them(fusion, folder, options, tmp_path, monkeypatch):
     titles = lambda figure: [text.get_text() for text in figure.texts]  # noqa: E731
     drawn = []

@@ -157,6 +157,7 @@ def test_three_sources_and_a_ground_truth(tmp_path, run_evaluate):
     assert result["counts"]["IFCNN"]["SCD"] == 0
 
 
+@pytest.mark.slow
 def test_a_bare_ttd_adds_the_preset_that_was_shown_to_help_on_its_task(tmp_path, run_evaluate):
     roots = {
         task: write_pairs(tmp_path / task, sources=names)
@@ -177,6 +178,7 @@ def test_a_bare_ttd_adds_the_preset_that_was_shown_to_help_on_its_task(tmp_path,
         assert list(summary["results"][0]["differences"]) == ["IFCNN+TTD"], argv
 
 
+@pytest.mark.slow
 def test_of_several_tasks_the_preset_is_for_its_own_alone(run_evaluate):
     quick = ("--metrics.names", "[EN]", "--conditions.limit", "1", "--pictures", "false")
     _, summary = run_evaluate("--ttd", "--ttd_by_task", "true", *quick, "--report", "false")
@@ -235,6 +237,7 @@ def check_gains(run_evaluate, *argv):
     assert np.mean(list(gains.values())) > 0
 
 
+@pytest.mark.slow
 def test_built_in_scenes_print_a_table_for_each_task(run_evaluate, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     folder, summary = run_evaluate("--ttd", "--trainer.limit_test_batches", "1")

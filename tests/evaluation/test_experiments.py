@@ -15,7 +15,14 @@ from fusionlab.networks import create_network
 from ..conftest import write_pairs
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "configs" / "experiments").glob("*.yaml"))
-MANY = {"corruptions", "grid"}  # conditions or settings
+MANY = {
+    "corruptions",
+    "grid",
+    "noise_on_parameters",
+    "rules",
+    "masking",
+    "basis",
+}  # conditions or settings
 QUICK = ("--metrics.names", "[SF]", "--report", "false")
 TWO = "[{preset: paper}, {preset: authors}]"
 

@@ -44,6 +44,7 @@ class Wasteful(Average):
         return combined
 
 
+@pytest.mark.slow
 def test_the_table_has_the_peak_of_every_method(tmp_path):
     """TTD keeps what it shares with the static network while it decodes."""
     root = write_pairs(tmp_path, names=("01", "02"), size=(1000, 250))

@@ -52,18 +52,17 @@ def tried(name: str) -> list[str]:
     return possible if name in EVERY_SETTING else [one for one in possible if one in few]
 
 
-def crossed(quick: str | None) -> pytest.MarkDecorator:
-    """Every network with every setting; of those but IFCNN (and one of CDDFuse) all are slow."""
+def every_network_and_setting() -> pytest.MarkDecorator:
+    """All are slow but those of IFCNN and the Laplacian pyramid."""
     cases = []
     for case in NETWORKS_ON_TASKS:
         for setting in tried(case[0]):
-            is_quick = case in QUICK or (case[0] == "cddfuse" and setting == quick)
-            marks = [] if is_quick else [pytest.mark.slow]
+            marks = [] if case in QUICK else [pytest.mark.slow]
             cases.append(pytest.param(case, setting, marks=marks, id="-".join([*case, setting])))
     return pytest.mark.parametrize(("case", "setting"), cases, indirect=["case"])
 
 
-main_road, side_road = crossed(quick="gradient"), crossed(quick=None)
+crossed = every_network_and_setting()
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def test_the_pictures_differ(case):
     assert all(np.ptp(one) > 0 for one in (static, *dynamic))
 
 
-@side_road
+@crossed
 def test_fuse_of_files(case, setting, tmp_path):
     out = tmp_path / "out.png"
     main(["fuse", *case.files(), "-o", str(out), *case.options, *options_of(setting)])
@@ -200,7 +199,7 @@ def test_fuse_of_files(case, setting, tmp_path):
     assert np.array_equal(levels(out), expected)
 
 
-@main_road
+@crossed
 def test_fuse_of_folders(case, setting, tmp_path):
     folders = [str(case.root / source) for source in SOURCES[case.task]]
     maps = [] if setting == "static" else ["--rd-dir", str(tmp_path / "rd")]
@@ -214,7 +213,7 @@ def test_fuse_of_folders(case, setting, tmp_path):
             assert all(np.array_equal(arrays[key], wanted[key]) for key in wanted)
 
 
-@side_road
+@crossed
 def test_fuse_of_videos(case, setting, tmp_path, monkeypatch):
     pytest.importorskip("av", reason='no PyAV: pip install "fusionlab[video]"')
     frames: list[np.ndarray] = []
@@ -245,7 +244,7 @@ def write_lossless(case: Case, source: str, folder: Path) -> str:
     return str(path)
 
 
-@main_road
+@crossed
 def test_the_panel_of_figures(case, setting, tmp_path, monkeypatch):
     if case.network.no_ttd:
         pytest.skip("a panel shows TTD, which this network has none of")
@@ -259,7 +258,7 @@ def test_the_panel_of_figures(case, setting, tmp_path, monkeypatch):
     assert np.array_equal(shown(picture), case.evaluated(setting)[-1])
 
 
-@side_road
+@crossed
 def test_a_fuser_in_python(case, setting):
     fuser, dataset, ttd = Fuser(case.network, case.task), case.dataset, ttd_of(setting)
     (expected,) = case.evaluated(setting, limit=1)
@@ -276,7 +275,7 @@ def trainer(folder: Path, *callbacks: L.Callback) -> L.Trainer:
     return L.Trainer(**place, **quiet, callbacks=list(callbacks))
 
 
-@main_road
+@crossed
 def test_predict_of_the_lightning_module(case, setting, tmp_path):
     module = FusionModule(case.network, ttd=ttd_of(setting) or ())
     loader = DataLoader(case.dataset, collate_fn=collate)
@@ -285,7 +284,7 @@ def test_predict_of_the_lightning_module(case, setting, tmp_path):
         assert np.array_equal(shown(picture), expected)
 
 
-@side_road
+@crossed
 def test_the_samples_of_a_training(case, setting, tmp_path, monkeypatch):
     written = {}
     monkeypatch.setattr(

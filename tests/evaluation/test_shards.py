@@ -96,6 +96,7 @@ def test_a_doubled_shard_is_named(shards, capsys):
     assert "are both shard 2/3" in refused(capsys, *shards, shards[0])
 
 
+@pytest.mark.slow
 def test_shards_of_other_evaluations_are_refused(evaluate, shards, capsys):
     other = evaluate("--shard", "3/3", "--metrics.names", "[EN]")
     line = refused(capsys, shards[0], shards[2], other)

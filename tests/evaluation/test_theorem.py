@@ -151,6 +151,7 @@ def test_under_a_sum_rule_an_error_exceeds_its_bound_and_the_note_says_why(
     assert "the rule the mean, and the network linear" in summary["notes"]["theorem"]
 
 
+@pytest.mark.slow
 def test_components_are_decoded_once_more_only_where_ttd_did_not(pairs, run_evaluate, monkeypatch):
     calls = []
     original = FusionNetwork.components
@@ -191,6 +192,7 @@ def test_the_line_below_the_table(pairs, run_evaluate, capsys):
     assert len(line) <= 80
 
 
+@pytest.mark.slow
 def test_batches_change_no_value(tmp_path, run_evaluate):
     root = write_pairs(tmp_path / "pairs", names=("a", "b", "c"))
     one, two = (

@@ -24,6 +24,7 @@ def test_every_combination_is_a_setting(sweep):
         TTD(**dict(zip(names, combination, strict=True)))  # raises if it is none
 
 
+@pytest.mark.slow
 def test_the_command_logs_the_metric(sweep, run_evaluate):
     """As W&B fills it in: ``/usr/bin/env fusionlab evaluate ... --ttd.loss=mse``."""
     environment, program, command, *options, arguments = sweep["command"]

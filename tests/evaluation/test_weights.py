@@ -118,6 +118,7 @@ def test_a_network_that_does_not_take_the_data_is_named_and_left_out(tmp_path, w
         evaluated({"A": "average"}, root, weights=weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TABLES)
 def test_a_table_without_weights_names_what_it_leaves_out(task, run_evaluate, capsys, tmp_path):
     sources = {"vif": ("vi", "ir"), "mif": ("MRI", "CT"), "mef": ("under", "over")}

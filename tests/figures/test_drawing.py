@@ -179,6 +179,7 @@ def test_the_difference_of_a_stretched_network_is_that_of_what_is_seen(fusion):
     torch.testing.assert_close(sample.difference, expected, atol=2e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_panel_of_many_upright_sources_fits_a_page():
     count, image = 5, torch.rand(1, 60, 20)
     many, names = torch.rand(count, 60, 20), tuple("abcde")
@@ -223,6 +224,7 @@ def test_curves_show_the_values(figures):
     assert edges.max() == 0.5
 
 
+@pytest.mark.slow
 def test_saved_as_pdf_with_true_type_and_png_of_300_dpi(tmp_path, figures):
     pdf, png = save(figures["masking"], tmp_path / "a.b" / "fig.1")
     assert pdf == tmp_path / "a.b" / "fig.1.pdf"

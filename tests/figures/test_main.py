@@ -68,12 +68,14 @@ def test_panel_of_a_named_sample(draw, pairs):
     assert about["data"][0]["ids"] == ["1", "2", "10"]
 
 
+@pytest.mark.slow
 def test_panel_of_files_is_that_of_the_folder(draw, pairs):
     folder, _ = draw("panel", "--data.root", str(pairs), "--id", "2")
     files, _ = draw("panel", str(pairs / "vi" / "2.png"), str(pairs / "ir" / "2.png"))
     assert files == folder
 
 
+@pytest.mark.slow
 def test_rd_of_several_samples(draw, pairs):
     rows, about = draw("rd", "--data.root", str(pairs), "--ids", "10", "1")
     ends = [abs(float(row[key]) - 0.5) for row in rows for key in ("least RD", "largest RD")]
@@ -83,6 +85,7 @@ def test_rd_of_several_samples(draw, pairs):
     assert all(0 <= float(row["least RD"]) <= float(row["largest RD"]) <= 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_masking_with_what_is_there_changes_nothing(draw, pairs, tmp_path):
     white = Path(shutil.copytree(pairs, tmp_path / "white"))
     Image.new("L", (24, 16), 255).save(white / "ir" / "1.png")
@@ -104,6 +107,7 @@ def test_masking_changes_the_rd(draw, pairs):
     assert [row[edge] for edge in ("left", "top", "right", "bottom")] == ["9", "6", "15", "10"]
 
 
+@pytest.mark.slow
 def test_masking_takes_the_objective_as_the_panel_does(draw, pairs, tmp_path):
     checkpoint = untrained("cddfuse", tmp_path / "cddfuse.safetensors")
     network = ("--network.name", "cddfuse", "--network.checkpoint", str(checkpoint))
@@ -117,6 +121,7 @@ def test_masking_takes_the_objective_as_the_panel_does(draw, pairs, tmp_path):
     assert float(whole["RD before"]) == pytest.approx(float(panel[0]["mean RD"]))
 
 
+@pytest.mark.slow
 def test_contrast_writes_the_curve_that_it_draws(draw, pairs, fusion):
     rows, _ = draw("contrast", "--data.root", str(pairs), "--source", "ir", "--corruption", "fog")
     curve = rd_under(fusion.fuse, [(fusion.images(k), "ir", k) for k in range(3)], "fog")
@@ -128,6 +133,7 @@ def test_contrast_writes_the_curve_that_it_draws(draw, pairs, fusion):
         assert tuple(float(row[key]) for key in ("mean RD", "95 % from", "95 % to")) == values
 
 
+@pytest.mark.slow
 def test_contrast_leaves_out_what_has_another_number_of_sources(tmp_path, capsys):
     for scene, exposures in (("01", 2), ("02", 3), ("03", 2)):
         (tmp_path / "mef" / scene).mkdir(parents=True)
@@ -140,6 +146,7 @@ def test_contrast_leaves_out_what_has_another_number_of_sources(tmp_path, capsys
     assert heading == "severity,mean RD,95 % from,95 % to,01,03"
 
 
+@pytest.mark.slow
 def test_time_goes_through_the_frames_in_natural_order(draw, pairs, fusion):
     rows, _ = draw("time", "--data.root", str(pairs), "--frames", "2")
     means = rd_over_time(fusion.fuse, map(fusion.images, range(3)))
@@ -181,6 +188,7 @@ def test_frames_need_the_same_sources(refused):
     assert "frames need the same" in refused("time", "--data.task", "mff")
 
 
+@pytest.mark.slow
 def test_dollars_in_names_are_no_formula(tmp_path, draw, pairs):
     for path in pairs.glob("*/1.png"):
         copy = tmp_path / "d$" / path.parent.name / "$\\frac$.png"
@@ -190,6 +198,7 @@ def test_dollars_in_names_are_no_formula(tmp_path, draw, pairs):
     assert rows
 
 
+@pytest.mark.slow
 def test_an_output_with_an_ending_is_the_same_figure(tmp_path, pairs, capsys):
     main(["panel", "--data.root", str(pairs), "-o", str(tmp_path / "fig.1.pdf")])
     assert {path.name for path in tmp_path.glob("fig*")} == {

@@ -77,6 +77,7 @@ def test_a_video_is_read_back_as_it_was_written(ending, size, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_every_frame_is_fused_as_a_picture(pair, run, written, tmp_path):
     out, rd = tmp_path / "out.mp4", tmp_path / "rd"
     code, _, err = run("--ttd", *pair, "-o", out, "--rd-dir", rd)

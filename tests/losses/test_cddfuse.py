@@ -146,6 +146,7 @@ def test_the_groups_are_the_parts_and_hold_every_parameter_once():
     assert sum(len(group.parameters) for group in groups) == len(list(net.parameters()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_few_steps_lower_the_loss(epoch):
     net, objective, batch = network(), CDDFuseObjective(1), smooth_batch(count=1)

@@ -167,6 +167,7 @@ def test_the_published_range(level, data_range):
     assert ms_ssim(x, y).item() == pytest.approx(ms_ssim_numpy(double(x), double(y)), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_published_rgb_is_scrambled():
     net, batch = network(3).double(), photographs(1, 3)
     batch["sources"] = batch["sources"].double()
@@ -195,6 +196,7 @@ def test_the_smallest_crop():
         ms_ssim(x[..., 1:], x[..., 1:])
 
 
+@pytest.mark.slow
 def test_every_parameter_learns_and_a_few_steps_lower_the_loss():
     net, batch, objective = network(), photographs(), DenseFuseObjective()
     adam = torch.optim.Adam(net.parameters(), lr=1e-3)

@@ -62,6 +62,7 @@ def test_the_decoders_have_the_widths_of_the_paper():
     }
 
 
+@pytest.mark.slow
 def test_both_stages_learn(tmp_path):
     torch.manual_seed(0)
     network = create_network("divfusion", dim=16).train()

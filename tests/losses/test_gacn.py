@@ -36,6 +36,7 @@ def test_an_image_that_keeps_both_sources_loses_nothing():
     assert edge_loss(torch.full_like(image, 0.5), torch.stack([image, image], 1)).item() > 0.8
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss():
     torch.manual_seed(0)
     network, objective = create_network("gacn").train(), create_objective("gacn")

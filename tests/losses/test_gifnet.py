@@ -55,6 +55,7 @@ def densenet(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_names_of_torchvision_s_file_are_understood_and_others_refused(densenet, tmp_path):
     state = torch.load(densenet, weights_only=True)
     old = {
@@ -73,6 +74,7 @@ def test_names_of_torchvision_s_file_are_understood_and_others_refused(densenet,
         create_objective("gifnet")
 
 
+@pytest.mark.slow
 def test_both_tasks_teach_the_network_and_densenet_stays(densenet):
     torch.manual_seed(0)
     network = create_network("gifnet").train()

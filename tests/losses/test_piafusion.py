@@ -128,6 +128,7 @@ def test_the_classifier_is_frozen(classifier_file):
     assert len(group.parameters) == len(list(net.parameters()))
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss(classifier_file):
     net, batch, objective = network(), smooth_batch(count=1), PIAFusionObjective(classifier_file)
     adam = torch.optim.Adam(net.parameters(), lr=1e-3)
@@ -153,6 +154,7 @@ def test_safetensors_and_the_smallest_crop(classifier_file, tmp_path):
         ours.classifier(rgb[..., 1:])
 
 
+@pytest.mark.slow
 def test_the_authors_classifier_weighs_day_and_darkness(shared):
     objective = PIAFusionObjective(str(shared / "weights" / "piafusion" / "best_cls.pth"))
     levels = np.array(Image.open(shared / "data" / "vif" / "MSRS" / "vi" / "00537D.png"))

@@ -22,6 +22,7 @@ def test_the_terms_of_the_authors_loss(shared):
     assert total == pytest.approx(given["total_as_coded"].item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_photograph_is_held_against_its_own_reconstruction():
     """Not against the rule's, which weighs it twice."""
     torch.manual_seed(0)
@@ -38,6 +39,7 @@ def test_a_photograph_is_held_against_its_own_reconstruction():
     assert {k: v.item() for k, v in terms.items()} == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_few_steps_lower_the_loss():
     torch.manual_seed(0)
     network = create_network("swinfuse", tile=91, dim=4).train()

@@ -62,6 +62,7 @@ def test_the_target_of_focus_takes_squares_of_the_sharper_source():
     assert torch.equal(target[..., 16:, 32:], sources[:, 0, :, 16:, 32:])
 
 
+@pytest.mark.slow
 def test_tasks_take_turns_and_a_few_steps_lower_each_loss():
     torch.manual_seed(0)
     network, objective = create_network("tcmoa", size="tiny").train(), create_objective("tcmoa")

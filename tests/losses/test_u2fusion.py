@@ -73,6 +73,7 @@ def test_information_by_hand():
     assert information([dot]).item() == pytest.approx((64 + 8) / 50)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_sources_is_drawn_and_weights_follow_it(tmp_path):
     torch.manual_seed(0)
     network = create_network("u2fusion", width=4)

@@ -233,6 +233,7 @@ def test_unknown_names_are_refused(names, expected):
         open_metrics(names=names)
 
 
+@pytest.mark.slow
 def test_what_metrics_share_changes_no_bit():
     """Every metric of the suite, side by side and alone."""
     generator = torch.Generator().manual_seed(6)

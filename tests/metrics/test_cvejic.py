@@ -30,6 +30,7 @@ def test_real_images_score_as_the_program_says(convention, triples):
     check(convention, triples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", PROGRAMS)
 def test_degenerate_images_score_as_the_program_says(convention, edge_cases):
     # the programs refuse images below 11 x 11, though their window is 7 x 7

@@ -23,6 +23,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", PROGRAMS)
 def test_real_images_score_as_the_program_says(convention, triples):
     metric = FusionArtefacts(convention)

@@ -29,6 +29,7 @@ PROGRAMS = {
 PERFECT = 0.9994 / (1 + math.exp(-7.5)) * 0.9879 / (1 + math.exp(-4.4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", PROGRAMS)
 def test_real_images_score_as_the_program_says(convention, triples):
     key, tolerance = PROGRAMS[convention]

@@ -7,13 +7,18 @@ from fusionlab.metrics import METRICS, PRESETS, FusionMetrics, open_metrics
 from fusionlab.metrics.shared import sharing
 
 FORMS = [(name, form) for name, metric in METRICS.items() for form in metric.conventions]
+FIRST = {(name, next(iter(metric.conventions))) for name, metric in METRICS.items()}
 
 
 def forms(*left_out):
-    """Every metric in every convention, but those left out."""
+    """Every metric in every convention, but those left out; slow but for the first of each."""
     return pytest.mark.parametrize(
         ("name", "form"),
-        [pytest.param(*one, id=":".join(one)) for one in FORMS if one not in left_out],
+        [
+            pytest.param(*one, id=":".join(one), marks=() if one in FIRST else pytest.mark.slow)
+            for one in FORMS
+            if one not in left_out
+        ],
     )
 
 

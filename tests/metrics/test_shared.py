@@ -87,6 +87,7 @@ def test_results_of_shared_functions_are_shared_too(halved):
     assert len(halved.calls) == 2
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_after_the_block(halved):
     image = torch.ones(3)
     with sharing():
@@ -159,6 +160,7 @@ def test_what_is_of_kept_tensors_alone_outlives_the_blocks_within(halved):
     assert len(halved.calls) == 5
 
 
+@pytest.mark.slow
 def test_what_is_of_another_tensor_too_is_let_go(halved):
     with keeping(IMAGE):
         with sharing():

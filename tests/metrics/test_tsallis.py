@@ -57,6 +57,7 @@ def test_degenerate_images_score_as_the_program_says_or_as_documented(convention
         assert value == pytest.approx(expected, rel=tolerance, abs=1e-12), case.name
 
 
+@pytest.mark.slow
 def test_small_images_score_as_the_definition_says(fused, sources):
     value = tsallis_entropy(fused, sources)
     for i in range(3):

@@ -35,6 +35,7 @@ def test_all_real_images_score_as_the_originals(triples):
     check(triples)
 
 
+@pytest.mark.slow
 def test_degenerate_images_score_as_the_original_or_as_documented(edge_cases):
     for case in edge_cases:
         value = zhao(case.fused, case.sources).item()

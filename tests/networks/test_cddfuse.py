@@ -205,6 +205,7 @@ class PlainCDDFuse:
         return torch.stack(alone, dim=1)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("count", [1, 2, 3], ids="M{}".format)
 @pytest.mark.parametrize("size", [(17, 23), (2, 3)], ids="{0[0]}x{0[1]}".format)
@@ -218,6 +219,7 @@ def test_it_computes_what_the_paper_draws(count, size, network, published):
     assert_close(components, plain.components(sources), **ROUNDING)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("residual", ["sum", "none"])
 def test_residuals_of_medical_images(residual, file, published):
@@ -233,6 +235,7 @@ def test_residuals_of_medical_images(residual, file, published):
     assert_close(components, plain.components(sources), **ROUNDING)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("residual", ["sum", "none"])
 def test_it_keeps_the_contract_with_other_residuals(residual, file):
@@ -278,6 +281,7 @@ def test_half_precision_is_close_to_single(half, network):
     assert (fused - single).abs().mean() < 0.02  # 8 bits of bfloat16, through 15 blocks
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_results_of_the_authors_modules(shared):
     folder = shared / "reference" / "networks"

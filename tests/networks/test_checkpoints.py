@@ -409,6 +409,7 @@ def test_wrapped_weights_load_from_every_container(wrapper, container, network, 
     assert loaded.checkpoint["sha256"] == weights_sha256(network.state_dict())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [torch.compile, torch.nn.DataParallel, AveragedModel])
 def test_a_wrapped_network_is_saved_as_the_network(wrap, network, tmp_path):
     save_checkpoint(wrap(network), tmp_path / "x.safetensors")

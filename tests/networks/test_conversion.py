@@ -67,7 +67,13 @@ def refused(capsys):
     return run
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, marks=pytest.mark.slow if file.endswith("_random.pth") else ())
+        for file in FILES
+    ],
+)
 def test_a_published_file_becomes_ours(file, shared, tmp_path, capsys):
     name, options = FILES[file]
     target = tmp_path / "ours.safetensors"
@@ -103,6 +109,7 @@ def test_options_and_network_may_be_given(lively, tmp_path):
     assert create_network("densefuse", target).options == {"channels_in": 3, "rule": "l1"}
 
 
+@pytest.mark.slow
 def test_what_fits_no_network_as_it_stands(lively, tmp_path, refused):
     torch.save(lively("densefuse", channels_in=3).state_dict(), tmp_path / "a.pth")
     line = refused("convert", tmp_path / "a.pth", tmp_path / "b.safetensors")
@@ -124,6 +131,7 @@ class Huge(FusionNetwork):
         self.weight = torch.nn.Parameter(torch.empty(10**9, 10**6))
 
 
+@pytest.mark.slow
 def test_no_network_is_built_to_find_that_it_does_not_fit(tmp_path, refused, monkeypatch):
     monkeypatch.setitem(NETWORKS, "huge", Huge)
     torch.save({"bias": torch.zeros(1)}, tmp_path / "a.pth")
@@ -131,6 +139,7 @@ def test_no_network_is_built_to_find_that_it_does_not_fit(tmp_path, refused, mon
     assert "does not fit Huge (missing: weight; surplus: bias)" in line
 
 
+@pytest.mark.slow
 def test_what_fits_two_networks(lively, tmp_path, refused, monkeypatch):
     monkeypatch.setitem(NETWORKS, "twin", NETWORKS["ifcnn"])
     torch.save(lively("ifcnn").state_dict(), tmp_path / "a.pth")

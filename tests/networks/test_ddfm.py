@@ -204,6 +204,7 @@ def checkpoint(lively, tmp_path):
     return tmp_path / "ddfm.safetensors"
 
 
+@pytest.mark.slow
 def test_evaluation_says_that_there_is_no_ttd_and_goes_on(checkpoint, pairs, run_evaluate, capsys):
     methods = f"[ddfm@{checkpoint}, average]"
     _, summary = run_evaluate("--methods", methods, "--ttd", "--data.root", pairs)

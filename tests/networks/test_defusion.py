@@ -268,6 +268,7 @@ def deep(state: dict[str, Tensor]) -> dict[str, Tensor]:
 FIRST = "decoder_common_layer1.layer.0.conv1.weight"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -299,6 +300,7 @@ def test_anything_but_the_authors_class_is_refused(spoil, message, published, tm
         create_network("defusion", path)
 
 
+@pytest.mark.slow
 def test_every_tensor_of_the_authors_file_is_loaded(path, published):
     network = create_network("defusion", path)
     state = network.state_dict()
@@ -306,6 +308,7 @@ def test_every_tensor_of_the_authors_file_is_loaded(path, published):
     assert all(torch.equal(tensor, published[key]) for key, tensor in state.items())
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_it_keeps_the_contract_with_joint_components(lively):
     network = lively("defusion", component="joint", **DeFusion.small)
@@ -316,6 +319,7 @@ def test_it_keeps_the_contract_with_joint_components(lively):
     contract.assert_sources_and_features_stay(network, sources)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_with_skip_the_last_layers_see_the_encoder_s_maps_of_full_size(lively):
     network, sources = lively("defusion", skip=True, **DeFusion.small), torch.rand(1, 2, 3, 19, 37)

@@ -332,6 +332,7 @@ def means_of_tokens(network: DeFusionPP, features) -> dict[str, Tensor]:
     return {f"mean_{name}": x.mean(-2) for name, x in tokens.items()}
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_weights_of_tokens_are_means_over_patches(path, shared):
     """A gain is twice these, of patches and of the class token."""
@@ -355,6 +356,7 @@ def taught(shared, published) -> dict[str, Tensor]:
     return {key: published.get(key, torch.zeros(1)) for key in layout}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_with_teachers_is_the_network_without_them(taught, published, tmp_path):
     torch.save({"state_dict": taught}, tmp_path / "mcud.pth")
     state = create_network("defusionpp", tmp_path / "mcud.pth").state_dict()
@@ -362,6 +364,7 @@ def test_a_checkpoint_with_teachers_is_the_network_without_them(taught, publishe
     assert all(torch.equal(tensor, published[key]) for key, tensor in state.items())
 
 
+@pytest.mark.slow
 def test_a_pruned_checkpoint_has_an_untrained_masked_branch(published, tmp_path):
     masked = ("mask_token", "decoder_pos_embed", "mim_")
     pruned = {key: tensor for key, tensor in published.items() if not key.startswith(masked)}
@@ -372,6 +375,7 @@ def test_a_pruned_checkpoint_has_an_untrained_masked_branch(published, tmp_path)
     assert network.mim_decoder_pred.weight.std() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -396,6 +400,7 @@ def test_anything_but_the_authors_layouts_is_refused(spoil, message, published, 
         create_network("defusionpp", path)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_it_keeps_the_contract_with_other_options(lively):
     options = {"component": "joint", "order": "21", "residual": False}

@@ -72,6 +72,7 @@ def test_it_computes_what_the_paper_draws(rule, channels, count, size):
     assert_close(network(sources, rd), expected, **ROUNDING)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @each_rule
 @each_layout

@@ -40,6 +40,7 @@ def test_results_of_the_authors_modules(name, shared):
     references.assert_equal(ours, expected, 1e-5)
 
 
+@pytest.mark.slow
 def test_the_authors_picture(shared):
     """They truncate to 8 bits."""
     folder = shared / "reference" / "ffmef_published"

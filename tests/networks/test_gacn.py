@@ -19,6 +19,7 @@ def published(shared) -> GACN:
     return create_network("gacn", shared / "weights" / "gacn" / "GACN.pkl")
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", NAMES)
 def test_decision_map_and_picture(name, published, shared):
@@ -47,6 +48,7 @@ def test_decision_map_and_picture(name, published, shared):
     torch.testing.assert_close(published(sources, rd), expected["weighted"], rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_three_sources(published, shared):
     expected = references.read(shared / "reference" / "networks" / "gacn_triple.npz")
@@ -71,6 +73,7 @@ def test_ttd_does_nothing(preset, published, shared):
     assert torch.equal(found.components, sources)
 
 
+@pytest.mark.slow
 def test_an_evaluation_says_in_a_line_that_ttd_does_nothing(shared, tmp_path, run_evaluate, capsys):
     data = write_pairs(tmp_path / "data", names=("01",), sources=("near", "far"), size=(16, 16))
     checkpoint = shared / "weights" / "gacn" / "GACN.pkl"

@@ -121,6 +121,7 @@ def test_a_component_is_made_of_its_source_on_both_inputs(component, lively):
         torch.testing.assert_close(components[:, m], alone, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_reconstruction_is_closer_to_a_source_than_the_network(published, shared):
     """0.003 to 0.024 on average against 0.01 to 0.11."""

@@ -40,6 +40,7 @@ def loaded(folder, **options) -> HoLoCo:
     return network
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["house", "lamp"])
 def test_results_of_the_authors_modules(name, folder, shared):
@@ -86,6 +87,7 @@ def test_unusable_options_are_refused(options):
         create_network("holoco", **options)
 
 
+@pytest.mark.slow
 def test_the_folder_becomes_one_file(folder, tmp_path, capsys):
     target = tmp_path / "ours.safetensors"
     main(["convert", str(folder), str(target)])

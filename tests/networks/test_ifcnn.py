@@ -67,6 +67,7 @@ def test_it_computes_what_the_paper_draws(rule, normalize, count, size, lively):
     assert_close(network(sources, rd), expected, **ROUNDING)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("normalize", NORMALIZATIONS)

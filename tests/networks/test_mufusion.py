@@ -30,6 +30,7 @@ def test_results_of_the_authors_modules(name, shared):
     references.assert_equal(ours, expected, 2e-6)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_tiles_of_the_authors_script(shared):
     """In double precision there."""
@@ -82,6 +83,7 @@ def test_overlaps_are_averaged_by_hand():
     torch.testing.assert_close(fused[128:], torch.full((2,), 2 / 128))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(9, 13), (128, 131)])
 def test_odd_sizes_uniform_rd_and_components(size, lively):

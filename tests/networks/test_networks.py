@@ -12,18 +12,19 @@ from fusionlab.registry import OBJECTIVES
 from fusionlab.settings import Task
 from tests.networks import contract
 
-MODES = {  # numbers of sources, and the type under autocast
-    "float32": (contract.COUNTS, None),
-    "float16": ((2, 41), torch.float16),
-    "bfloat16": ((2, 41), torch.bfloat16),
-    "training": ((2, 41), None),
-}
-
 # a rule of the maximum, attention, tokens, pixels that are chosen, joint features
 HALVES = ("ifcnn", "cddfuse", "swinfuse", "stackmff", "defusion")
 
 
-@pytest.fixture(params=list_networks())
+LARGE = ("tcmoa",)  # even by its small options
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE else ())
+        for name in list_networks()
+    ]
+)
 def network(request, lively) -> FusionNetwork:
     """Each network, with batch norms that are not the identity."""
     try:
@@ -35,15 +36,24 @@ def network(request, lively) -> FusionNetwork:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("mode", MODES)
-def test_uniform_rd_is_the_static_network_bit_for_bit(mode, network):
-    if MODES[mode][1] and network.name not in HALVES:
-        pytest.skip("one network of each kind in half precision")
-    network.train(mode == "training")
-    counts, half = MODES[mode]
-    for count in contract.counts_of(network, counts):
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+def test_uniform_rd_is_the_static_network_bit_for_bit(training, network):
+    network.train(training)
+    for count in contract.counts_of(network, (2, 41) if training else contract.COUNTS):
         size = contract.odd_size(network) if count == 2 else contract.least_size(network)
-        size = (size[0] + 1, size[1]) if mode == "training" else size  # batch norm needs two values
+        size = (size[0] + training, size[1])  # batch norm needs two values
+        sources = contract.make_sources(network, count, size)
+        contract.assert_uniform_rd_is_static(network, sources, None)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16], ids=["float16", "bfloat16"])
+@pytest.mark.parametrize("name", HALVES)
+def test_uniform_rd_is_the_static_network_in_half_precision(half, name, lively):
+    network = lively(name, **NETWORKS[name].small)
+    for count in contract.counts_of(network, (2, 41)):
+        size = contract.odd_size(network) if count == 2 else contract.least_size(network)
         sources = contract.make_sources(network, count, size)
         contract.assert_uniform_rd_is_static(network, sources, half)
 

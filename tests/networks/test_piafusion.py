@@ -132,6 +132,7 @@ def test_size_is_the_ports():
     assert sum(p.numel() for p in IlluminationClassifier().parameters()) == 189_810
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["tno01", "odd"])
 def test_results_of_the_ports_modules(name, shared):
@@ -153,6 +154,7 @@ def test_results_of_the_ports_modules(name, shared):
         assert worst < 1e-5, f"{key} is off by {worst}"
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_illumination_of_real_images(shared):
     classifier = IlluminationClassifier().eval()

@@ -43,6 +43,7 @@ def intermediates(network: SHIP, sources: Tensor) -> dict[str, Tensor]:
     return {f"{name}_every4": value[..., ::4, ::4] for name, value in found.items()}
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["tno01", "odd"])
 def test_results_of_the_authors_modules(name, published, shared):
@@ -53,6 +54,7 @@ def test_results_of_the_authors_modules(name, published, shared):
     references.assert_equal(ours, expected, ROUNDING)
 
 
+@pytest.mark.slow
 def test_the_file_is_known_and_must_be_whole(shared, tmp_path, capsys):
     path = shared / "weights" / "ship" / "SHIP_model.pth"
     create_network("ship", path)

@@ -36,6 +36,7 @@ def share_of_others(ours: torch.Tensor, expected: torch.Tensor) -> float:
     return (ours != expected).float().mean().item()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", NAMES)
 def test_v2_chooses_what_its_authors_modules_choose(name, published, shared):
@@ -87,6 +88,7 @@ def test_v3_chooses_what_its_authors_modules_choose(name, published, shared):
     assert all(share_of_others(x, expected[key]) < 1e-3 for key, x in chosen.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rule", ["soft", "hard"])
 def test_coloured_pictures_of_v3(rule, name, published, shared):
@@ -97,6 +99,7 @@ def test_coloured_pictures_of_v3(rule, name, published, shared):
     assert share_of_others(picture.fused.float(), expected[key][0]) < 1e-3
 
 
+@pytest.mark.slow
 @each_variant
 @pytest.mark.parametrize("preset", ["paper", "authors"])
 def test_ttd_does_nothing(preset, version, rule, published, shared):
@@ -111,6 +114,7 @@ def test_ttd_does_nothing(preset, version, rule, published, shared):
     assert torch.equal(found.rd, torch.full_like(found.rd, 1 / 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "is_said"), [("paper", True), ("structure", False)])
 def test_an_evaluation_says_in_a_line_that_ttd_does_nothing(
     preset, is_said, shared, tmp_path, run_evaluate, capsys
@@ -165,6 +169,7 @@ def test_every_parameter_learns(version, rule, lively):
     contract.assert_every_parameter_learns(network, torch.rand(2, 3, 1, 17, 23))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_order_of_the_stack_matters_to_v2_alone(published, shared):
     file = shared / "reference" / "networks" / "stackmffv2_stack5.npz"

@@ -100,6 +100,7 @@ def test_its_size_is_that_of_what_runs(state):
     assert len(as_published(state)) == 272
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_the_authors_layout_loads_strictly(wrapped, state, tmp_path):
     whole = as_published(state)
@@ -114,6 +115,7 @@ def test_the_authors_layout_loads_strictly(wrapped, state, tmp_path):
         create_network("swinfuse", path)
 
 
+@pytest.mark.slow
 def test_windows_of_another_kind_are_refused(state, tmp_path):
     whole = as_published(state)
     key = "EN3_0.blocks.0.attn.relative_position_index"

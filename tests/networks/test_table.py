@@ -41,6 +41,7 @@ def test_products_of_ifcnn_with_its_border_computed_twice():
     assert macs == 129_600 + 3 * 4 * 36_864 / 256
 
 
+@pytest.mark.slow
 def test_products_of_cddfuse_with_two_convolutions_as_one():
     """As published 1,798,368. Of its 15 attentions 10 are in the encoder, for two sources."""
     dense = 9 * 192 * 192 + 192 * 64 - 9 * 192 * 64  # saved in 3 base blocks

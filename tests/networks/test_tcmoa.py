@@ -106,6 +106,7 @@ def test_the_layout_is_the_published_one(shared):
     assert sum(one.numel() for one in large.values()) == 340_886_992 - constants
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_the_authors_layout_loads_strictly(lively, tmp_path):
     network = lively("tcmoa", size="tiny")
     state = network.state_dict()

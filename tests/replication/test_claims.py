@@ -33,6 +33,7 @@ def column(lines, heading, **place):
     return np.array([float(one[key]) for one in found])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "static", "difference"), [("SD", 61.98, 4.16), ("CE", 4.72, -0.09)]
 )

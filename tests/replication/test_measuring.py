@@ -25,12 +25,14 @@ def texts(root):
     return {"page": page, **{one.name: one.read_text() for one in (root / "page").iterdir()}}
 
 
+@pytest.mark.slow
 def test_nothing_is_fused_again(replicated, copied, monkeypatch):
     monkeypatch.setattr(IFCNN, "encode", None)
     replicate_tiny(copied)
     assert texts(copied) == texts(replicated)
 
 
+@pytest.mark.slow
 def test_an_interrupted_program_goes_on(replicated, copied, monkeypatch):
     folder = copied / "values" / "IFCNN-MAX" / "TNO" / "masking-and-contrast"
     path = folder / "per_image.csv"

@@ -33,6 +33,7 @@ def write_page(root, *more: str) -> str:
     return (root / "page.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_network_with_weights_is_on_the_page(measured):
     page = (measured / "page.md").read_text()
     assert "| MSRS_test | vif | 2 | 3 |" in page
@@ -47,6 +48,7 @@ def test_every_network_with_weights_is_on_the_page(measured):
     assert str(measured) not in page
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_not_measured_again(measured):
     rows = measured / "values" / "Savic" / "Average" / "per_image.csv"
     before = rows.stat().st_mtime_ns
@@ -55,6 +57,7 @@ def test_what_is_measured_is_not_measured_again(measured):
     assert rows.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_page_is_written_of_what_is_there(measured, tmp_path, capsys):
     (tmp_path / "Savic").symlink_to(measured / "values" / "Savic")
     page = write_page(measured, "--written", "--values", str(tmp_path))

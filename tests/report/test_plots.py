@@ -41,6 +41,7 @@ def curves(figure, panel: int = 0) -> dict[str, list[tuple[float, float]]]:
     return {one.get_label(): list(zip(*map(list, one.get_data()), strict=True)) for one in lines}
 
 
+@pytest.mark.slow
 def test_levels_become_curves_of_the_means_for_each_kind(tmp_path, drawn):
     paths = write(tmp_path, conditions=LEVELS)
     assert [path.name for path in paths] == [
@@ -61,6 +62,7 @@ def test_levels_become_curves_of_the_means_for_each_kind(tmp_path, drawn):
             assert path.read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 def test_temperatures_become_curves_of_the_differences(tmp_path, drawn):
     methods = [
         FakeMethod(f"IFCNN+TTD ({loss}, γ {t})", "ttd", factor * t, (0, 0, 9), settings)
@@ -88,6 +90,7 @@ def test_without_ttd_and_levels_there_is_nothing_to_draw(tmp_path):
     assert write(tmp_path, methods=(STATIC,)) == []
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_files(tmp_path):
     first, second = (write(tmp_path / name, methods=PAIR) for name in "ab")
     for one, other in zip(first, second, strict=True):

@@ -133,6 +133,7 @@ def test_detection_stands_in_the_one_table(tmp_path):
     assert float(rows["Largest", "person", "AP50"]["value"]) == means["Largest"]["mAP50"]
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(tmp_path):
     root = write_people(tmp_path / "MSRS", masks=True)
     people = write_people(tmp_path / "M3FD")
@@ -200,6 +201,7 @@ def theirs(tmp_path):
     return tmp_path / "theirs", root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["yolo", "coco"])
 def test_what_another_program_found(theirs, tmp_path, run_evaluate, form):
     folder, root = theirs

@@ -94,6 +94,7 @@ def test_a_segmenter_learns_and_is_stored(tmp_path):
         assert torch.equal(opened(picture), objective.segmenter(picture))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_head_on_fused_features_learns(freeze):
     torch.manual_seed(0)

@@ -137,6 +137,7 @@ def test_overlap_is_that_of_scikit_learn_and_torchmetrics():
     assert values[""]["mIoU"] == pytest.approx(float(metric(found, truth)), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_differences_are_paired():
     """A method that finds one more object in every picture is better in every resample."""
     one = make_boxes([[0, 0, 10, 10], [20, 0, 30, 10]], [0, 0], [False] * 2)

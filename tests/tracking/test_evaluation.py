@@ -153,6 +153,7 @@ def _check_dominability(folder, found, records):
     assert all(text.endswith(", mean r = -0.63") for text in titles)
 
 
+@pytest.mark.slow
 def test_a_run_without_ttd_has_a_table_and_panels_but_no_rd(no_account, tmp_path):
     folder = write_run(tmp_path / "static", STATIC)
     track_evaluation("offline", folder)
@@ -165,6 +166,7 @@ def test_a_run_without_ttd_has_a_table_and_panels_but_no_rd(no_account, tmp_path
     assert Image.open(folder / "panels" / "vif" / "1.png").size[0] == 3 * 320 + 4 * 6
 
 
+@pytest.mark.slow
 def test_sources_that_were_not_written_are_left_out(no_account, run_folder):
     for path in run_folder.glob("*/sources/*"):
         path.unlink()
@@ -175,6 +177,7 @@ def test_sources_that_were_not_written_are_left_out(no_account, run_folder):
     assert row["IFCNN"] == "Image"
 
 
+@pytest.mark.slow
 def test_without_pictures_there_are_numbers(no_account, tmp_path, capfd):
     folder = write_run(tmp_path / "sweep", pictures=False)
     track_evaluation("offline", folder)
@@ -199,6 +202,7 @@ def test_two_data_sets_of_one_task_overwrite_nothing():
     assert values["test/vif/IFCNN/EN"] == 7.0
 
 
+@pytest.mark.slow
 def test_a_condition_is_part_of_the_path(no_account, run_folder):
     draws = [
         {"name": f"noise 0.1, draw {k}", "group": "noise 0.1", "kind": "noise", "level": 0.1}
@@ -249,6 +253,7 @@ def test_the_theorem_is_in_the_summary_where_it_was_measured():
     }
 
 
+@pytest.mark.slow
 def test_a_long_name_stops_nothing(no_account, run_folder, capfd):
     """W&B makes the name of an artifact of each chart's key and refuses more than 128 letters."""
     long = "IFCNN+TTD (" + "x" * 200 + ")"

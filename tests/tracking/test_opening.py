@@ -40,6 +40,7 @@ def opened(folder, mode=None, job_type="evaluate"):
     return open_tracker(mode, folder, job_type, IDENTITY)
 
 
+@pytest.mark.slow
 def test_without_an_account_it_is_offline_without_a_word(no_account, tmp_path, capfd):
     tracker = opened(tmp_path / "run")
     assert tracker.experiment.settings.mode == "offline"
@@ -69,6 +70,7 @@ def test_online_without_an_account_says_so_once_and_goes_on_offline(no_account, 
     assert line.endswith("logging offline")
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_be_reached_is_given_up_soon(no_account, tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")

@@ -124,6 +124,7 @@ def test_each_data_set_and_each_setting_has_its_own_numbers():
     assert len(set(found.values())) == 6
 
 
+@pytest.mark.slow
 def test_ttd_is_calibrated_on_each_data_set(network):
     module = FusionModule(network, ttd=AUTO, metrics=["EN"])
     data = [Noise(), Noise(name="dim", seed=1)]

@@ -16,6 +16,7 @@ def state(path) -> dict[str, torch.Tensor]:
     return torch.load(path, weights_only=True)["state_dict"]
 
 
+@pytest.mark.slow
 def test_the_average_of_the_weights_is_kept_and_goes_on(run_train):
     plain = run_train(*QUICK)
     folder = run_train(*QUICK, "--training.ema", "0.5")
@@ -61,6 +62,7 @@ def test_frozen_parts_stay_and_a_single_image_suffices_where_no_batch_norm_learn
     assert same == {key for key in start if re.match(r"conv[123]\.", key)}
 
 
+@pytest.mark.slow
 def test_training_stops_when_nothing_improves(run_train):
     argv = ["--training.lr", "0", "--training.patience", "2", "--trainer.max_epochs", "9"]
     folder = run_train(*QUICK, *argv, "--training.hold_batch_norm", "0")

@@ -165,7 +165,16 @@ def losses(folder: Path) -> list[float]:
     return [sum(terms) for terms in lines if terms]
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+QUICK = ("curvemef", "deepfuse", "ifcnn", "pmgi", "seafusion", "segment_msrs", "weightnet_mff")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+        for path in sorted(CONFIGS.glob("*.yaml"))
+    ],
+)
 def test_every_config_runs_one_batch(path, run_recipe):
     folder = run_recipe(path.stem, batch_size=2, **{"trainer.fast_dev_run": True})
     assert json.loads((folder / "summary.json").read_text())["job"] == "train"
@@ -173,6 +182,12 @@ def test_every_config_runs_one_batch(path, run_recipe):
 
 # tests/losses lowers theirs in a few steps
 LONG = (
+    "defusion",
+    "defusionpp",
+    "defusionpp_mcud",
+    "detect_llvip",
+    "ffmef_mef",
+    "piafusion_illumination",
     "divfusion",
     "divfusion_decomposition",
     "cddfuse_mif",
@@ -222,8 +237,10 @@ def test_the_loss_of_fusion_falls_after_decomposition(name, run_recipe):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["cddfuse_vif", "piafusion_vif", "densefuse"])
-@pytest.mark.parametrize("data", ["TNO", "RoadScene", "MSRS"])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("cddfuse_vif", "MSRS"), ("piafusion_vif", "RoadScene"), ("densefuse", "TNO")],
+)
 def test_the_loss_falls_on_real_pairs(name, data, run_recipe, shared):
     root = shared / "data" / "vif" / data
     steps = {"batches_per_epoch": 10, "trainer.max_epochs": 3, "root": root}
@@ -233,6 +250,7 @@ def test_the_loss_falls_on_real_pairs(name, data, run_recipe, shared):
     assert second < 0.99 * first
 
 
+@pytest.mark.slow
 def test_illumination_is_learnt_from_folders_of_real_days_and_nights(run_recipe, shared, tmp_path):
     """Days of MSRS and nights of TNO."""
     days = sorted((shared / "data" / "vif" / "MSRS" / "vi").glob("*D.png"))
@@ -246,6 +264,7 @@ def test_illumination_is_learnt_from_folders_of_real_days_and_nights(run_recipe,
     assert last < 0.99 * first
 
 
+@pytest.mark.slow
 def test_the_second_stage_of_piafusion_takes_what_the_first_writes(run_recipe, capsys):
     first = run_recipe("piafusion_illumination", batches_per_epoch=2, **{"trainer.max_epochs": 1})
     path = first / "illumination.safetensors"
@@ -293,6 +312,7 @@ def test_every_stage_resumes(name, run_recipe):
     assert [key for key in one if not torch.equal(one[key], other[key])] == []
 
 
+@pytest.mark.slow
 def test_the_last_epoch_is_kept_where_there_is_no_ground_truth(run_recipe):
     folder = run_recipe("piafusion_vif", batches_per_epoch=1, **{"trainer.max_epochs": 2})
     assert not (folder / "best.ckpt").exists()
@@ -301,6 +321,7 @@ def test_the_last_epoch_is_kept_where_there_is_no_ground_truth(run_recipe):
     assert all(torch.equal(kept[key], last[key]) for key in kept)
 
 
+@pytest.mark.slow
 def test_pairs_as_msrs_has_them_when_downloaded_are_learnt_from(run_recipe, tmp_path, capsys):
     for split in ("train", "test"):
         root = write_pairs(tmp_path / "MSRS" / split, names=("00001D", "00002N"), size=(40, 48))

@@ -88,6 +88,7 @@ def test_the_best_epoch_is_remembered_though_the_folder_was_moved(run_train, sco
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_finished_training_stays_as_it_is(run_train, capsys):
     folder = run_train(*QUICK)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -99,6 +100,7 @@ def test_a_finished_training_stays_as_it_is(run_train, capsys):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["half", b"", b"hello", "other"])
 def test_a_damaged_checkpoint_falls_back_on_the_one_before(content, run_train, capsys):
     folder = run_train(*QUICK)

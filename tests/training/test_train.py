@@ -40,6 +40,7 @@ def test_a_run_keeps_what_is_needed_to_use_and_to_repeat_it(run_train, capsys):
     assert str(folder) in printed
 
 
+@pytest.mark.slow
 def test_the_weights_that_are_kept_are_measured_on_the_bench(run_train, validation, run_evaluate):
     folder = run_train("--ttd", "--metrics.names", "[EN]")
     summary = json.loads((folder / "summary.json").read_text())
@@ -57,6 +58,7 @@ def test_the_weights_that_are_kept_are_measured_on_the_bench(run_train, validati
     assert float(best["val/PSNR_truth"]) == pytest.approx(truth, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_trained_checkpoint_is_evaluated_under_either_form(run_train, pairs, run_evaluate):
     folder = run_train("--network.options.rule", "mean")
     for name in ("ifcnn.safetensors", "best.ckpt"):
@@ -66,6 +68,7 @@ def test_the_trained_checkpoint_is_evaluated_under_either_form(run_train, pairs,
         assert method["facts"]["network"]["options"]["rule"] == "mean"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(run_train):
     one, again, other = run_train(), run_train(), run_train("--seed", "1")
     assert same(weights(one / "last.ckpt"), weights(again / "last.ckpt"))
@@ -99,6 +102,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(run_train, monk
     assert len(logs) == 2, "the log of the interrupted part is kept"
 
 
+@pytest.mark.slow
 def test_the_loss_falls_on_generated_crops(tmp_path, validation):
     argv = ["--training.batches_per_epoch", "40", "--training.batch_size", "4"]
     train.main(
@@ -112,6 +116,7 @@ def test_the_loss_falls_on_generated_crops(tmp_path, validation):
     assert losses[-1] < 0.5 * losses[0]
 
 
+@pytest.mark.slow
 def test_own_photographs_are_trained_on(run_train, tmp_path):
     rng = np.random.default_rng(0)
     folder = tmp_path / "photographs" / "day 1"
@@ -121,6 +126,7 @@ def test_own_photographs_are_trained_on(run_train, tmp_path):
     assert not same(weights(run / "last.ckpt"), weights(run_train() / "last.ckpt"))
 
 
+@pytest.mark.slow
 def test_training_with_ttd_validates_it_too(run_train):
     folder = run_train("--ttd")
     with (folder / "log" / "version_0" / "metrics.csv").open() as file:
@@ -200,6 +206,7 @@ def test_what_a_resumed_training_cannot_change_is_refused(run_train, capsys):
         assert (folder / "config.yaml").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_last_checkpoint_is_that_of_the_last_epoch_though_another_was_best(
     run_train, monkeypatch
 ):
@@ -209,6 +216,7 @@ def test_the_last_checkpoint_is_that_of_the_last_epoch_though_another_was_best(
     assert (stored["epoch"], stored["global_step"]) == (2, 6)
 
 
+@pytest.mark.slow
 def test_a_finished_training_can_go_on_for_longer(run_train):
     folder = run_train()
     before = weights(folder / "last.ckpt")

@@ -232,6 +232,7 @@ def test_the_objective_is_differentiated_in_place_of_a_map():
         TestTimeDynamicFusion(Halves(), basis="gradient", loss="objective")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [0, 1])
 @pytest.mark.parametrize("task", ["vif", "mef", "mff"])
 def test_masking_a_region_of_one_source_lowers_its_rd_there(task, source):

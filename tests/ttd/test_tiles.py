@@ -74,7 +74,9 @@ def compare(own, sample, side, setting):
 
 
 @pytest.mark.parametrize("name", NEAR)
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    "setting", [*list(SETTINGS)[:-1], pytest.param("gradient", marks=pytest.mark.slow)]
+)
 def test_a_local_network_gives_in_tiles_what_it_gives_whole(name, setting):
     own = network(name)
     if setting == "gradient" and not own.trainable:
