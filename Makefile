@@ -30,7 +30,7 @@ lint: .venv/ready
 docs: .venv/ready
 	$(BIN)/python docs/makers/metrics_page.py > docs/metrics.md.new
 	mv docs/metrics.md.new docs/metrics.md
-	$(BIN)/python docs/makers/readme_table.py
+	$(BIN)/python docs/makers/tables.py
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

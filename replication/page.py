@@ -85,11 +85,11 @@ def left(at_hand: Mapping[str, int]) -> Iterator[str]:
             numbers = [key for key, one in published.tables.items() if one.data == name]
             numbers += ["8"] if published.noise[0.0].data == name else []
             beside = [one for one in at_hand if published.data[one].stands_for == name]
-            why = published.lacking.get(name, "the images are not at hand")
+            why = published.lacking.get(name, "the images are not available here")
             told = f"; set beside {', '.join(beside)}" if beside else ""
             yield f"{name} (published in {', '.join(numbers)}): {why}{told}."
     networks = dict.fromkeys(name for one in tables for name in one.no_weights)
-    yield f"{', '.join(networks)}: no trained weights at hand."
+    yield f"{', '.join(networks)}: no trained weights available."
     networks = dict.fromkeys(name for one in tables for name in one.without_ttd)
     yield f"Static networks, to which the paper gives no TTD: {', '.join(networks)}."
 
@@ -112,7 +112,7 @@ def _facts() -> dict[str, object]:
 
 def _made(about: Mapping[str, Any], inputs: Inputs) -> dict[str, str]:
     """What made the page: data, weights, settings, command, versions."""
-    data = [["Data", "Task", "Images used", "Images at hand", "Ground truth"]]
+    data = [["Data", "Task", "Images used", "Images available", "Ground truth"]]
     for one in inputs.data:
         truth = "yes" if one.has_reference else "no"
         data.append([one.name, one.task, str(len(one)), str(inputs.at_hand[one.name]), truth])

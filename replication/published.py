@@ -28,7 +28,7 @@ class Table:
         metrics: Its K columns.
         static: The K means without TTD.
         rows: The K means by setting of TTD.
-        no_weights: Printed rows of networks whose weights are not at hand.
+        no_weights: Printed rows of networks whose weights are not available.
         without_ttd: Printed rows of static networks that the paper gives no TTD.
     """
 

@@ -62,7 +62,7 @@ def making_parser() -> Parser:
     made.add_argument(
         "--task",
         type=Optional[Task],  # noqa: UP045 (jsonargparse needs this form on Python 3.10)
-        help="Default: told by the sources' names.",
+        help="Default: found from the names of the sources.",
     )
     made.add_argument("--layout", type=str, default="auto", help="As data.layout of evaluate.")
     made.add_argument(

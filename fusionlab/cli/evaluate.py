@@ -44,9 +44,9 @@ def parser() -> Parser:
         type=Optional[list[str]],  # noqa: UP045 (as above)
         default=None,
         metavar="DIR ...",
-        help="Folders with checkpoints: a network without one takes each of its files there, the "
-        "authors' known by their hash; networks without any, or that do not take the data, are "
-        "named and left out.",
+        help="Folders with checkpoints. A network without a checkpoint is evaluated once with each "
+        "of its files there; the authors' files are recognised by their hash. Networks without a "
+        "file, or that cannot take the data, are named and left out.",
     )
     made.add_argument(
         "--baselines",
@@ -70,9 +70,9 @@ def parser() -> Parser:
         default=None,
         nargs="?",
         const=True,
-        help="Beside --ttd, on the tasks where another preset was shown to help on data that it "
-        "was not chosen on, that one too (mff: structure). Default: of real data, with --ttd as it "
-        "is, without conditions.",
+        help="On multi-focus data, evaluate the preset structure beside --ttd: it improved "
+        "pictures there in tests on other data. Default: for your own data, where --ttd has no "
+        "options and there are no conditions.",
     )
     made.add_class_arguments(Conditions, "conditions")
     made.add_class_arguments(Tasks, "tasks")

@@ -17,14 +17,15 @@ from fusionlab.settings.bench import CorruptionName
 FIGURES = {
     "panel": "sources, what they are compared with, losses, RD, static and TTD of one sample, and "
     "what a network that decomposes makes of it",
+    "strip": "sources, static, TTD and RD of one sample in a row",
     "rd": "the sources of several samples above their RD, side by side (the paper's Figure 1)",
     "masking": "RD of a source before and after a region of it is masked (Figure 6)",
     "contrast": "RD of a source whose contrast fades, or that is corrupted otherwise (Figure 7)",
     "time": "mean RD of every source over the frames of a sequence (Figure 8)",
 }
-ONE_SAMPLE = ("panel", "masking")
+ONE_SAMPLE = ("panel", "strip", "masking")
 CORRUPTED_SOURCE = ("masking", "contrast")
-WITH_ID = ("panel", "masking", "contrast")
+WITH_ID = ("panel", "strip", "masking", "contrast")
 UNREAD = {"batch_size", "workers"}  # of the data group: samples come one by one
 
 

@@ -35,7 +35,8 @@ def parser() -> Parser:
         "--task",
         type=Optional[Task],  # noqa: UP045 (jsonargparse needs this form on Python 3.10)
         help="vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus). "
-        "Default: told by the names of the files or folders where they tell it (vi and ir, say).",
+        "Default: found from the names of the files or folders, e.g. vi and ir; other names "
+        "need it.",
     )
     made.add_argument(
         "--sources",

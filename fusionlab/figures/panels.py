@@ -112,6 +112,32 @@ def _draw_difference(
 
 
 @styled
+def strip(sample: FusedSample, fixed_scale: bool = False) -> Figure:
+    """One row: the sources, static, TTD, and RD of the first source.
+
+    RD of two sources sum to 1, so that the other's is its negative.
+    """
+    height, width = sample.difference.shape
+    pictures = [
+        *zip(sample.source_names, sample.sources, strict=True),
+        ("static", sample.static.fused),
+        ("TTD", sample.ttd.fused),
+    ]
+    lefts, cell = columns(len(pictures) + 1, {len(pictures)})
+    row = cell * height / width
+    page = Page(TITLE + row + TITLE / 2)  # the last number of the bar stands below its end
+    titles = [*(title for title, _ in pictures), f"RD of {sample.source_names[0]}"]
+    for left, title in zip(lefts, titles, strict=True):
+        page.text(left + cell / 2, TITLE / 2, shorten(title, cell))
+    for left, (_, image) in zip(lefts, pictures, strict=False):
+        page.image(image, left, TITLE, cell, row)
+    scale = sample.scale(fixed_scale)
+    mapped = page.rd_map(sample.rd[0], (lefts[-1], TITLE, cell, row), scale)
+    page.rd_bar(mapped, scale, (lefts[-1] + cell, TITLE, row))
+    return page.figure
+
+
+@styled
 def side_by_side(samples: Sequence[FusedSample], fixed_scale: bool = False) -> Figure:
     """A column per sample: its sources, and under each its RD; one scale for all.
 

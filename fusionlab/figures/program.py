@@ -20,7 +20,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.figures.curves import severity, timeline
 from fusionlab.figures.drawing import save, write
-from fusionlab.figures.panels import common_scales, masking, panel, side_by_side
+from fusionlab.figures.panels import common_scales, masking, panel, side_by_side, strip
 from fusionlab.figures.probes import (
     Box,
     Curve,
@@ -30,7 +30,7 @@ from fusionlab.figures.probes import (
     rd_over_time,
     rd_under,
 )
-from fusionlab.figures.samples import Fusion, find_sample, find_source, open_samples
+from fusionlab.figures.samples import FusedSample, Fusion, find_sample, find_source, open_samples
 from fusionlab.fusing import Fuser, best_device, check_samples
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
@@ -98,7 +98,7 @@ def draw(command: str, settings: Namespace) -> list[Path]:
     """Draw a figure; returns the files that it wrote.
 
     Args:
-        command: ``panel``, ``rd``, ``masking``, ``contrast`` or ``time``.
+        command: ``panel``, ``strip``, ``rd``, ``masking``, ``contrast`` or ``time``.
         settings: Its instantiated options.
 
     Raises:
@@ -126,13 +126,25 @@ def draw(command: str, settings: Namespace) -> list[Path]:
 
 def draw_panel(stage: Stage, settings: Namespace) -> Drawn:
     """One sample in full."""
+    return draw_sample(stage, settings, panel)
+
+
+def draw_strip(stage: Stage, settings: Namespace) -> Drawn:
+    """One sample in a row."""
+    return draw_sample(stage, settings, strip)
+
+
+def draw_sample(
+    stage: Stage, settings: Namespace, drawing: Callable[[FusedSample, bool], Figure]
+) -> Drawn:
+    """One sample, its mean losses and RD."""
     dataset, index = find_sample(stage.datasets, settings.id)
     sample = stage.on(dataset).sample(index)
     rows = zip(sample.source_names, sample.losses, sample.rd, strict=True)
     table: Table = [("id", "source", "mean loss", "mean RD")]
     table += [(sample.id, name, mean(loss), mean(rd)) for name, loss, rd in rows]
     fixed = settings.fixed_scale
-    return panel(sample, fixed), table, rd_colours([sample.scale(fixed)])
+    return drawing(sample, fixed), table, rd_colours([sample.scale(fixed)])
 
 
 def draw_rd(stage: Stage, settings: Namespace) -> Drawn:
@@ -226,6 +238,7 @@ def draw_time(stage: Stage, settings: Namespace) -> Drawn:
 
 PROGRAMS: dict[str, Callable[[Stage, Namespace], Drawn]] = {
     "panel": draw_panel,
+    "strip": draw_strip,
     "rd": draw_rd,
     "masking": draw_masking,
     "contrast": draw_contrast,

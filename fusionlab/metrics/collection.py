@@ -24,8 +24,8 @@ class FusionMetrics(PerImageValues):
     """The values of several metrics for every image, and their means over all processes.
 
     What several metrics need of an image is computed once. A metric that is not defined for the
-    number of sources at hand (``source_count``) is NaN for that image and left out of its mean. An
-    image whose index was seen before counts once.
+    number of sources of an image (``source_count``) is NaN there and left out of the mean. An image
+    whose index was seen before counts once.
 
     Args:
         metrics: A preset, or metrics in the order of the table, by name as for ``open_metrics``

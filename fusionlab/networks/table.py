@@ -1,4 +1,4 @@
-"""The table of networks in the README: ``fusionlab networks table``."""
+"""The table of networks in docs/networks.md: ``fusionlab networks table``."""
 
 from __future__ import annotations
 

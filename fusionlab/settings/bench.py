@@ -114,7 +114,7 @@ class Conditions:
         subsets: Patterns of sample names by the name of the subset, e.g. {day: "*D"}.
         repeats: Times that each image is fused by every method in turn; the median counts as its
             time.
-        limit: Only the first this many samples of each data set. Default: all.
+        limit: Use only the first samples of each data set, at most this many. Default: all.
     """
 
     parameter_noise: list[float] = field(default_factory=list)

@@ -54,7 +54,8 @@ class Data:
         split: Part of the data set, e.g. test: a subfolder of data.root (MSRS) or of each source's
             (LLVIP).
         task: vif (infrared-visible), mif (medical), mef (multi-exposure) or mff (multi-focus).
-            Default: told by the sources' names where they tell it; of the built-in scenes, all.
+            Default: found from the names of the sources (vi and ir, under and over ...); of the
+            built-in scenes, all.
         layout: How the folder is laid out: subfolders (vi/01.png ir/01.png), scenes
             (01/01_A.png 01/01_B.png), suffixes (01-A.png 01-B.png), a plug-in's; auto finds out.
         sources: Names of the sources, in order, e.g. [vi, ir] (subfolders or suffixes). Default:
@@ -160,7 +161,7 @@ class Training:
         root: Folder to learn from. ifcnn, densefuse, defusion, defusionpp: photographs, searched
             with its subfolders; cddfuse, piafusion: pairs, laid out as data.root; illumination:
             day/ and night/, or visible images named as in MSRS. Default: what the package carries.
-        limit: Only the first this many photographs or pairs, by name. Default: all.
+        limit: Use only the first photographs or pairs, by name; at most this many. Default: all.
         crop_size: Side of the square crops, pixels; densefuse: that of its resized photographs.
         stride: Pixels from one patch of a pair to the next. Default: crop_size, side by side.
         contrast: Patches are left out where a source has less, (P90 - P10)/P90 of its luma.

@@ -18,7 +18,7 @@ PACKAGE = Path(fusionlab.__file__).parent
 BELOW = {
     "data": ["list", "verify", "make-manifest"],
     "networks": ["list", "table", "convert"],
-    "figures": ["panel", "rd", "masking", "contrast", "time"],
+    "figures": ["panel", "strip", "rd", "masking", "contrast", "time"],
 }
 
 

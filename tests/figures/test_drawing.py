@@ -19,7 +19,7 @@ from fusionlab.figures.drawing import (
     save,
     shorten,
 )
-from fusionlab.figures.panels import common_scales, masking, panel, side_by_side
+from fusionlab.figures.panels import common_scales, masking, panel, side_by_side, strip
 from fusionlab.figures.probes import Box, Curve, Masked
 from fusionlab.figures.samples import FusedSample
 from fusionlab.fusing import Fuser, Picture
@@ -56,6 +56,7 @@ def figures(sample):
     curve = Curve((0, 1), np.array([[0.5, 0.4], [0.5, 0.45]]))
     return {
         "panel": panel(sample),
+        "strip": strip(sample),
         "side by side": side_by_side([sample, sample]),
         "masking": masking(vi, masked, "vi"),
         "severity": severity([vi, vi], list(sample.rd), curve, "vi", "noise", 2),
@@ -147,6 +148,18 @@ def test_the_panel_shows_what_was_computed(sample):
     assert low == -high < 0
     assert set(texts(figure)) >= {"vi", "ir", "component", "RD ω", "static", "TTD"}
     assert len(bars(figure)) == 3
+
+
+def test_a_strip_shows_sources_results_and_rd_in_a_row(sample):
+    figure = strip(sample)
+    names = [*sample.source_names, "static", "TTD", f"RD of {sample.source_names[0]}"]
+    assert texts(figure)[: len(names)] == names
+    pictures = [axes for axes in figure.axes if axes.images]
+    assert np.array_equal(np.asarray(pictures[-1].images[0].get_array()), sample.rd[0].numpy())
+    assert len({axes.get_position().y0 for axes in pictures}) == 1
+    assert [axes.get_position().x0 for axes in pictures] == sorted(
+        axes.get_position().x0 for axes in pictures
+    )
 
 
 def test_the_panel_says_that_the_static_image_is_what_was_compared(sample):

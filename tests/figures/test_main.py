@@ -69,6 +69,13 @@ def test_panel_of_a_named_sample(draw, pairs):
 
 
 @pytest.mark.slow
+def test_a_strip_has_the_numbers_of_the_panel(draw, pairs):
+    strip, about = draw("strip", "--data.root", str(pairs), "--id", "10")
+    assert about["figure"] == "strip"
+    assert strip == draw("panel", "--data.root", str(pairs), "--id", "10")[0]
+
+
+@pytest.mark.slow
 def test_panel_of_files_is_that_of_the_folder(draw, pairs):
     folder, _ = draw("panel", "--data.root", str(pairs), "--id", "2")
     files, _ = draw("panel", str(pairs / "vi" / "2.png"), str(pairs / "ir" / "2.png"))
@@ -228,7 +235,7 @@ def test_an_unknown_figure_is_named(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["pannel"])
     assert stop.value.code == 2
-    known = "panel, rd, masking, contrast, time"
+    known = "panel, strip, rd, masking, contrast, time"
     line = f"fusionlab figures: error: no command 'pannel'; there are {known}\n"
     assert capsys.readouterr().err == line
 

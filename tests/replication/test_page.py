@@ -58,9 +58,9 @@ def test_what_is_not_measured_is_told(page):
     told = page.partition("## What is not measured")[2].partition("\n## ")[0]
     assert (
         "LLVIP (published in 1a, 4, 5, 8): the names of 69 of the 70 pairs are known, but the "
-        "images are not at hand; set beside TNO." in told
+        "images are not available here; set beside TNO." in told
     )
-    assert "MSRS (published in 1b): the images are not at hand." in told
+    assert "MSRS (published in 1b): the images are not available here." in told
     assert "MRI-CT" not in told
     assert "CDDFuse+TTD" in told
 

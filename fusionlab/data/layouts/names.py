@@ -123,7 +123,7 @@ def resolved(given: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
 
 
 def truth_among(reference: str | None, names: Iterable[str], have: Collection[str]) -> str:
-    """Name of the ground truth, of those at hand; empty if there is none.
+    """Name of the ground truth among the folders given; empty if there is none.
 
     Infrared–visible and medical sources have none unless it is named: beside them lie masks.
     """

@@ -1,4 +1,4 @@
-"""What sources are, told by the words in their names: ``ir_img`` and ``lwir`` are infrared."""
+"""What sources are, from the words in their names: ``ir_img`` and ``lwir`` are infrared."""
 
 from __future__ import annotations
 

@@ -1,0 +1,134 @@
+"""README.md and docs: their links lead somewhere, and their commands are what they say."""
+
+import re
+import shlex
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from fusionlab.cli import COMMANDS, main, parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+RUN = ("README.md", "fuse.md", "score.md")  # pages whose every command is run
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    fences = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+    return [text for name, text in fences if name == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words behind ``fusionlab``, of every command of a page that can be typed."""
+    lines = "\n".join(blocks(page, "")).replace("\\\n", " ").splitlines()
+    typed = [line.strip().removeprefix("srun ") for line in lines]
+    split = [shlex.split(line, comments=True) for line in typed if line.startswith("fusionlab ")]
+    return [words[1:] for words in split if "…" not in "".join(words)]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)", page.read_text("utf-8"), flags=re.M)
+    return {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    links = [link for link in LINK.findall(page.read_text("utf-8")) if "://" not in link]
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_the_first_page_is_short():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The files that the pages speak of, small, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    visible, infrared = data.astronaut()[:64], data.camera()[:64]
+    for k, name in enumerate(("01", "02")):
+        pictures = {"pairs/vi": visible, "pairs/ir": infrared, "results/U2Fusion": infrared // 2}
+        pictures |= {"results/SeAFusion": visible, "vi": visible, "ir": infrared}
+        for place, image in pictures.items():
+            Path(place).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[:, 40 * k : 40 * k + 64]).save(f"{place}/{name}.png")
+    for name, factor in {
+        "vi": 1,
+        "ir": 1,
+        "a": 1,
+        "b": 0.5,
+        "under": 0.3,
+        "middle": 0.6,
+        "over": 1,
+    }.items():
+        image = infrared if name == "ir" else (visible * factor).astype(np.uint8)
+        Image.fromarray(image[:, :64]).save(f"{name}.png")
+    for path in (ROOT / "tests/cli/plugins").glob("my_*.py"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+class Understood(Exception):
+    """Raised in place of running a command."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_understood(page, folder, monkeypatch):
+    whole = parser.understood
+
+    def understood(*given):
+        whole(*given)
+        raise Understood
+
+    for name in ("parser", *COMMANDS):
+        module = import_module(f"fusionlab.cli.{name}")
+        if hasattr(module, "understood"):
+            monkeypatch.setattr(module, "understood", understood)
+    for words in commands(page):
+        try:
+            main(words)
+        except Understood:
+            continue
+        except SystemExit as ended:
+            pytest.fail(f"fusionlab {shlex.join(words)} ends with {ended.code}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUN)
+def test_every_command_and_example_runs(name, folder, monkeypatch):
+    page = next(page for page in PAGES if page.name == name)
+    _make_videos(folder)
+    for words in commands(page):
+        extra = ["--wandb", "disabled"] if words[0] == "evaluate" else []
+        extra += ["--overwrite"] if words[0] == "fuse" else []
+        main([*words, *extra])
+        if words[0] == "fuse":
+            assert (folder / words[words.index("-o") + 1]).exists()
+    for code in blocks(page, "python"):
+        exec(compile(code, name, "exec"), {})
+    assert "fusionlab" in sys.modules
+
+
+def _make_videos(folder: Path) -> None:
+    av = pytest.importorskip("av")
+    for name in ("vi", "ir"):
+        with av.open(str(folder / f"{name}.mp4"), "w") as container:
+            stream = container.add_stream("mpeg4", rate=5)
+            stream.width = stream.height = 64
+            image = np.asarray(Image.open(folder / f"{name}.png").convert("RGB"))
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")):
+                container.mux(packet)
+            for packet in stream.encode():
+                container.mux(packet)
