@@ -43,6 +43,8 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "tasks": {*BASE, "networks", "losses", "fusing", "data", "runs"},
     "fuse": {*BASE, "fusing", "networks", "runs", "data"},
     "figures": {*BASE, "fusing", "viewing", "networks", "runs", "data"},
+    "exporting": {*BASE, "networks", "ttd"},
+    "hub": {*BASE, "networks", "report", "runs"},
     "evaluation": {*BASE, *PARTS, "ttd", "tasks"},
     "training": {*BASE, *PARTS, "losses", "evaluation"},
 }

@@ -15,7 +15,7 @@ COMMANDS = {  # each has a module of its name here, with ``main(argv)``
     "fuse": "fuse pictures, folders of pictures or videos",
     "figures": "draw figures for a paper",
     "data": "list the named data sets, check a folder, make a manifest",
-    "networks": "list the networks, convert published checkpoints",
+    "networks": "list the networks, convert published checkpoints, export to ONNX",
     "metrics": "list the metrics and their conventions",
     "merge": "join the shards of an evaluation",
     "report": "write the HTML report of an evaluation again",

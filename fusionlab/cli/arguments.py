@@ -11,6 +11,7 @@ import yaml
 
 import fusionlab
 from fusionlab.errors import InputError
+from fusionlab.settings.ttd import TTD_PRESETS
 
 
 def chosen_command(
@@ -94,6 +95,15 @@ def with_lists(argv: Sequence[str], options: Sequence[str]) -> list[str]:
         else:
             found.append(argument)
     return [*found, *(["--plugin", _as_list(plugins)] if plugins else [])]
+
+
+def with_preset(argv: Sequence[str]) -> list[str]:
+    """Arguments in which ``--ttd paper`` is ``--ttd.preset paper``."""
+    behind = [*argv[1:], ""]
+    return [
+        "--ttd.preset" if word == "--ttd" and behind[k] in TTD_PRESETS else word
+        for k, word in enumerate(argv)
+    ]
 
 
 def with_names(argv: Sequence[str], options: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from fusionlab.cli.parser import Parser, add_ttd, new_parser, run_command
 from fusionlab.settings import Network, Task
+from fusionlab.settings.ttd import TTD_PRESETS
 
 
 def parser() -> Parser:
@@ -141,7 +142,9 @@ def with_bare_ttd(argv: Sequence[str]) -> list[str]:
     """Arguments in which a bare ``--ttd`` does not take the file behind it for its options."""
     pairs = zip(argv, [*argv[1:], ""], strict=False)
     return [
-        "--ttd={}" if word == "--ttd" and not behind.startswith("{") else word
+        "--ttd={}"
+        if word == "--ttd" and not behind.startswith("{") and behind not in TTD_PRESETS
+        else word
         for word, behind in pairs
     ]
 

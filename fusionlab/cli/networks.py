@@ -1,4 +1,4 @@
-"""List the networks, convert published checkpoints."""
+"""List the networks, convert published checkpoints, export networks for other programs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,30 @@ from typing import Any, Optional
 from jsonargparse import Namespace
 
 from fusionlab.cli.arguments import chosen_command
-from fusionlab.cli.parser import Parser, ending_in_one_line, new_parser, understood
+from fusionlab.cli.fuse import with_bare_ttd
+from fusionlab.cli.parser import Parser, add_ttd, ending_in_one_line, new_parser, understood
 from fusionlab.errors import InputError
 from fusionlab.registry import NETWORKS
+from fusionlab.settings.bench import Method
+from fusionlab.settings.groups import Task
 
 COMMANDS = {
     "list": "print every network with its paper, tasks and checkpoints",
     "table": "print the same as a table in Markdown, with sizes and costs",
     "convert": "write a published checkpoint as safetensors with its network and options",
+    "export": "write a network as ONNX, as a program of torch.export, or as safetensors",
 }
 
 
 def parser(command: str) -> Parser:
     """The parser of ``fusionlab networks <command>``."""
-    usage = "IN OUT.safetensors [--option KEY=VALUE ...]" if command == "convert" else ""
-    made = new_parser(f"networks {command}", COMMANDS[command], usage)
+    usage = {
+        "convert": "IN OUT.safetensors [--option KEY=VALUE ...]",
+        "export": "NAME OUT.onnx [--ttd PRESET] [--option VALUE ...]",
+    }
+    made = new_parser(f"networks {command}", COMMANDS[command], usage.get(command, ""))
+    if command == "export":
+        _add_export(made)
     if command != "convert":
         return made
     made.add_argument(
@@ -48,15 +57,54 @@ def parser(command: str) -> Parser:
     return made
 
 
+def _add_export(made: Parser) -> None:
+    made.add_argument(
+        "network",
+        type=str,
+        metavar="NAME",
+        help="NETWORK, or NETWORK@CHECKPOINT. Default checkpoint: the bundled one.",
+    )
+    made.add_argument(
+        "target",
+        type=str,
+        metavar="OUT",
+        help="A new file: .onnx, .pt2 (for torch.export.load) or .safetensors (weights only).",
+    )
+    made.add_argument(
+        "--task",
+        type=Optional[Task],  # noqa: UP045 (jsonargparse needs this form on Python 3.10)
+        help="vif, mif, mef or mff. Default: the first that the network is made for.",
+    )
+    made.add_argument(
+        "--sources",
+        type=Optional[int],  # noqa: UP045 (as above)
+        help="Number of sources. Default: what the network takes, else 2.",
+    )
+    made.add_argument(
+        "--channels",
+        type=Optional[int],  # noqa: UP045 (as above)
+        help="1 (luma) or 3 (RGB). Default: as the network's authors fuse the task.",
+    )
+    made.add_argument(
+        "--options",
+        type=dict[str, Any],
+        default={},
+        help="Arguments of the network, e.g. --options.rule mean.",
+    )
+    add_ttd(made)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab networks``."""
     given = sys.argv[1:] if argv is None else argv
     command, rest = chosen_command("fusionlab networks", str(__doc__), COMMANDS, given, "list")
     made = parser(command)
-    _, options = understood(made, rest)
+    _, options = understood(made, with_bare_ttd(rest) if command == "export" else rest)
     with ending_in_one_line(made):
         if command == "convert":
             convert(options)
+        elif command == "export":
+            export(options)
         elif command == "table":
             from fusionlab.networks.table import networks_table  # torch is imported only now
 
@@ -91,6 +139,28 @@ def convert(options: Namespace) -> None:
     )
     stated = "".join(f", {key}={value}" for key, value in converted.options.items())
     print(f"{options.target}: {converted.name}{stated}")
+
+
+def export(options: Namespace) -> None:
+    """Export a network and say how near the file is to it; torch is imported only now."""
+    from fusionlab.exporting import OPSET, export_network
+    from fusionlab.networks import create_network
+    from fusionlab.networks.checkpoints import BUNDLED
+
+    method = Method.parse(options.network)
+    network = create_network(method.network, method.checkpoint or BUNDLED, **options.options)
+    ttd = options.ttd.single() if options.ttd else None
+    made = export_network(
+        network, options.target, options.task, ttd, options.sources, options.channels
+    )
+    opset = f", ONNX opset {OPSET}" if made.path.suffix == ".onnx" else ""
+    print(f"{made.path}: {network.name}{opset}")
+    for key, text in made.facts.items():
+        if text:
+            print(f"    {key}: {text}")
+    height, width = made.size
+    for name, difference in made.differences.items():
+        print(f"    largest difference of {name} at {width}x{height} pixels: {difference:.1e}")
 
 
 def option(text: str) -> tuple[str, Any]:

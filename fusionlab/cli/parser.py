@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NoReturn, Optional, Union
 
 from jsonargparse import ArgumentParser, Namespace
 
-from fusionlab.cli.arguments import with_lists, with_names, with_recipes
+from fusionlab.cli.arguments import with_lists, with_names, with_preset, with_recipes
 from fusionlab.cli.messages import one_line
 from fusionlab.console import quietly
 from fusionlab.ending import (
@@ -180,7 +180,8 @@ def understood(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, Namespac
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still gets its table
     with ending_in_one_line(parser):
         with _refusing(parser):
-            arguments = with_lists(with_recipes(with_names(argv, NAMES)), parser.lists)
+            named = with_names(with_preset(argv), NAMES)
+            arguments = with_lists(with_recipes(named), parser.lists)
             Parser.arguments = arguments
             config = parsed(parser, arguments)
             for key in ("output", "resume"):

@@ -28,8 +28,24 @@ def is_address(checkpoint: str) -> bool:
     return checkpoint.startswith(("http://", "https://", HUGGING_FACE))
 
 
+def hub_place(address: str) -> tuple[str, str | None, str]:
+    """Repository, revision and file of ``hf://owner/name/file`` or ``…/name@revision/file``.
+
+    Raises:
+        InputError: If one of them is missing.
+    """
+    parts = address.removeprefix(HUGGING_FACE).split("/", 2)
+    owner, name, file = parts if len(parts) == 3 else ("", "", "")
+    name, at, revision = name.partition("@")
+    if not (owner and name and file) or (at and not revision):
+        raise InputError(
+            f"{address} is no address; write hf://owner/name/file or hf://owner/name@revision/file"
+        )
+    return f"{owner}/{name}", revision or None, file
+
+
 def web_address(address: str) -> str:
-    """``hf://owner/name/file`` as the https address of that file; others as they are.
+    """An address on the Hugging Face Hub as the https address of that file; others as they are.
 
     Raises:
         InputError: If it is no address, or owner, name or file are missing.
@@ -40,11 +56,8 @@ def web_address(address: str) -> str:
         raise InputError(f"{without_credentials(address)} is no address ({fault})") from None
     if not address.startswith(HUGGING_FACE):
         return address
-    parts = address.removeprefix(HUGGING_FACE).split("/", 2)
-    if len(parts) < 3 or not all(parts):
-        raise InputError(f"{address} is no address; write hf://owner/name/file")
-    owner, name, file = parts
-    return f"https://huggingface.co/{owner}/{name}/resolve/main/{file}"
+    repository, revision, file = hub_place(address)
+    return f"https://huggingface.co/{repository}/resolve/{revision or 'main'}/{file}"
 
 
 def cache_folder() -> Path:
@@ -69,7 +82,10 @@ def download(address: str, published: Iterable[Published] = ()) -> Path:
     """The file at an address, downloaded unless it is in the cache, with progress on stderr.
 
     Args:
-        address: ``http://``, ``https://`` or ``hf://owner/name/file``.
+        address: ``http://``, ``https://``, ``hf://owner/name/file`` or
+            ``hf://owner/name@revision/file``; those of the Hugging Face Hub are kept in its cache,
+            and its settings hold: the token of ``hf auth login`` or ``HF_TOKEN``, ``HF_HOME``,
+            ``HF_HUB_OFFLINE``.
         published: Files known by their hash. The one at exactly this address must have its hash,
             in the cache too; another address is not held to it, whatever the file is called.
 
@@ -80,10 +96,13 @@ def download(address: str, published: Iterable[Published] = ()) -> Path:
         InputError: If the file cannot be had whole, or has another hash, or cannot be kept; then
             nothing of it is.
     """
+    url = web_address(address)
+    hashes = [entry.sha256 for entry in published if entry.url == url and entry.sha256]
+    if address.startswith(HUGGING_FACE):
+        return _from_hub(address, hashes)
     import pooch
 
-    url, path = web_address(address), cached_path(address)
-    hashes = [entry.sha256 for entry in published if entry.url == url and entry.sha256]
+    path = cached_path(address)
     if not path.exists():
         print(f"downloading {without_credentials(url)} to {path}", file=sys.stderr)
     logger = pooch.get_logger()
@@ -103,6 +122,28 @@ def download(address: str, published: Iterable[Published] = ()) -> Path:
         raise InputError(_in_one_line(fault, without_credentials(url), path)) from None
     finally:
         logger.setLevel(level)
+    return path
+
+
+def _from_hub(address: str, hashes: list[str]) -> Path:
+    """The file of ``hf://…`` in the cache of huggingface_hub.
+
+    Raises:
+        InputError: If it cannot be had, is text, or has another hash than the one known of it.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    repository, revision, file = hub_place(address)
+    try:
+        path = Path(hf_hub_download(repository, file, revision=revision))
+    except (HfHubHTTPError, HFValidationError, OSError) as fault:
+        reason = next(iter(str(fault).split("\n\n")[-1].split("\n")), "") or type(fault).__name__
+        raise InputError(f"{address}: {' '.join(reason.split())} ({_BY_HAND})") from None
+    _check_container(path, address)
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if hashes else ""
+    if hashes and found != hashes[0]:
+        raise InputError(f"{address} has the SHA-256 {found}, not {hashes[0]}; {_BY_HAND}")
     return path
 
 

@@ -17,7 +17,7 @@ from fusionlab.errors import InputError
 PACKAGE = Path(fusionlab.__file__).parent
 BELOW = {
     "data": ["list", "verify", "make-manifest"],
-    "networks": ["list", "table", "convert"],
+    "networks": ["list", "table", "convert", "export"],
     "figures": ["panel", "strip", "rd", "masking", "contrast", "time"],
 }
 
