@@ -96,7 +96,7 @@ class Objective(nn.Module):
     built_in: ClassVar[str] = ""
     """Task of the built-in scenes to validate on; empty for one of the network's."""
 
-    next_command: ClassVar[str] = ""
+    next_command: str = ""
     """What to run after it; ``{path}`` stands for the file that :meth:`save` wrote."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ class IlluminationObjective(Objective):
     trains: ClassVar[type[FusionNetwork]] = PIAFusion
     unused_parameters: ClassVar[bool] = True
     validates: ClassVar[tuple[str, ...]] = ("accuracy",)
-    next_command: ClassVar[str] = (
+    next_command: str = (
         "fusionlab train --config piafusion_vif --training.options.classifier {path}"
     )
 

@@ -4,7 +4,7 @@
     fusionlab train --config segment_msrs --training.root MSRS/train --data.root MSRS/test
 
 They learn from one source, or from what a fusion network makes of all of them; the fusion network
-stays as it is, unless a segmenter stands on its features and ``freeze`` is false.
+stays as it is, unless they stand on its features and ``freeze`` is false.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from fusionlab.fusing import Fuser
 from fusionlab.losses.base import Objective, ParameterGroup, Step
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.settings import Data, Training
-from fusionlab.tasks.fcos import TimmFCOS
+from fusionlab.tasks.fcos import SourceFCOS, TimmFCOS
+from fusionlab.tasks.features import SourceHead
 from fusionlab.tasks.opening import save_model
 from fusionlab.tasks.pictures import (
     Draw,
@@ -56,11 +57,18 @@ class PictureObjective(Objective):
     Args:
         classes: Names of the classes that are learnt, in order.
         pictures: Source to learn from, by its name or role (vi, ir, mri …); ``fused`` for what
-            the fusion network makes.
+            the fusion network makes; ``representation`` for its fused features.
         split: Part of ``training.root``, e.g. ``train``.
         labels: Folder of the labels of ``training.root``, or a COCO JSON file, as ``data.labels``.
         data_classes: Classes of the label files, as ``data.classes``.
+        freeze: Whether the fusion network stays as it is under a head on its features.
     """
+
+    kind: ClassVar[str]
+    """``detector`` or ``segmenter``."""
+
+    architecture: ClassVar[str]
+    """Its name among those."""
 
     labelled: ClassVar[bool] = True
     unused_parameters: ClassVar[bool] = True
@@ -73,18 +81,63 @@ class PictureObjective(Objective):
         split: str | None,
         labels: str | None,
         data_classes: Sequence[str] | None,
+        freeze: bool,
     ) -> None:
         super().__init__()
         self.classes, self.pictures = tuple(classes), pictures
-        self.split, self.labels = split, labels
+        self.split, self.labels, self.freeze = split, labels, freeze
+        self.model: TimmFCOS | UPerNet | SourceHead | None = None
         self.data_classes = None if data_classes is None else list(data_classes)
         self.names: tuple[str, ...] = ()
         self.task = self.built_in
+        if pictures == REPRESENTATION:
+            self.next_command = ""  # a head alone does not judge pictures
 
     @property
     def reads_network(self) -> bool:
         """Whether the settings of the fusion network matter."""
         return self.pictures in (FUSED, REPRESENTATION)
+
+    def parameter_groups(self, network: FusionNetwork) -> list[ParameterGroup]:
+        """The model; under a head on its features the fusion network too, unless frozen."""
+        if self.model is None:
+            representation = network.representation
+            assert isinstance(representation, nn.Module)
+            self.model = self._head(representation)
+        groups = [ParameterGroup(self.kind, list(self.model.parameters()))]
+        if self.pictures == REPRESENTATION and not self.freeze:
+            groups.append(ParameterGroup("network", list(network.parameters())))
+        return groups
+
+    def check_network(self, network: FusionNetwork) -> None:
+        """A head on fused features needs a network that gives them."""
+        super().check_network(network)
+        if self.pictures == REPRESENTATION and not hasattr(network, "representation"):
+            raise InputError(
+                f"training.options.pictures is {REPRESENTATION}, which {network.name} has not; "
+                "set network.name to defusion or defusionpp"
+            )
+
+    def save(self, folder: Path) -> Path:
+        """Write ``detector.safetensors`` or ``segmenter.safetensors``; a head as ``head``."""
+        assert self.model is not None
+        of_features = isinstance(self.model, SourceHead)
+        kind, name = ("head", REPRESENTATION) if of_features else (self.kind, self.architecture)
+        path = folder / f"{kind}.safetensors"
+        save_model(self.model, kind, name, self.model.options, path)
+        return path
+
+    def maps(
+        self, network: FusionNetwork, batch: dict[str, Any]
+    ) -> tuple[list[Tensor], tuple[int, int]]:
+        """Fused features of a batch, and the height and width of its sources."""
+        assert isinstance(self.model, SourceHead)
+        fixed = network.eval() if self.freeze else network
+        named = {**batch, "source_names": self._names(batch)}
+        sources = Fuser(fixed, self.task).ordered_input(named)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze):
+            found: list[Tensor] = network.representation(self.model.padded(sources))  # type: ignore[operator]
+        return found, (sources.shape[3], sources.shape[4])
 
     def open_data(self, settings: Training, seed: int) -> tuple[Dataset, Dataset | None]:
         """Pieces of the labelled samples of a folder, or of scenes made for it."""
@@ -149,6 +202,9 @@ class PictureObjective(Objective):
     def _draw(self, dataset: FusionDataset, limit: int | None) -> Draw:
         raise NotImplementedError
 
+    def _head(self, representation: nn.Module) -> SourceHead:
+        raise NotImplementedError
+
 
 class DetectObjective(PictureObjective):
     """The loss of FCOS; validated by COCO's average precision.
@@ -156,18 +212,23 @@ class DetectObjective(PictureObjective):
     Args:
         classes: Names of the classes that are learnt, in order.
         pictures: Source to learn from, by its name or role (vi, ir, mri …); ``fused`` for what
-            the fusion network makes.
-        backbone: Name of the backbone in timm.
+            the fusion network makes; ``representation`` for its fused features, without a picture.
+        backbone: Name of the backbone in timm; not for ``representation``.
         pretrained: Weights of the backbone to start from: a path, an address, or ``hub``.
         width: Channels of the pyramid.
-        size: Pixels of the shorter side of the pictures that the detector sees.
+        size: Pixels of the shorter side of the pictures that the detector sees; not for
+            ``representation``, which sees sources as they are.
+        pyramid: Channels of the levels that tokens are spread to, for ``representation``.
+        freeze: Whether the fusion network stays as it is under the head.
         split: Part of ``training.root``, e.g. ``train``.
         labels: Folder of the labels, or a COCO JSON file, as ``data.labels``.
         data_classes: Classes of the label files, as ``data.classes``.
     """
 
+    kind: ClassVar[str] = "detector"
+    architecture: ClassVar[str] = "fcos"
     validates: ClassVar[tuple[str, ...]] = ("mAP50", "mAP50-95")
-    next_command: ClassVar[str] = "fusionlab evaluate --ttd --tasks.detect {path} --data.root DIR"
+    next_command: str = "fusionlab evaluate --ttd --tasks.detect {path} --data.root DIR"
 
     def __init__(
         self,
@@ -177,22 +238,26 @@ class DetectObjective(PictureObjective):
         pretrained: str | None = None,
         width: int = 256,
         size: int = 640,
+        pyramid: int = 768,
+        freeze: bool = True,
         split: str | None = None,
         labels: str | None = None,
         data_classes: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(classes, pictures, split, labels, data_classes)
-        self.detector = TimmFCOS(self.classes, backbone, width, size, pretrained)
+        super().__init__(classes, pictures, split, labels, data_classes, freeze)
+        self.width, self.pyramid = width, pyramid
+        self.model: TimmFCOS | SourceFCOS | None = None
+        if pictures != REPRESENTATION:
+            self.model = TimmFCOS(self.classes, backbone, width, size, pretrained)
 
     def forward(
         self, network: FusionNetwork, batch: dict[str, Any], step: Step
     ) -> dict[str, Tensor]:
         """Classification, regression and centre-ness of a batch of :class:`LabelledPieces`."""
-        return self.detector.losses(self.seen(network, batch), boxes_of(batch))
-
-    def parameter_groups(self, network: FusionNetwork) -> list[ParameterGroup]:
-        """The detector alone."""
-        return [ParameterGroup("detector", list(self.detector.parameters()))]
+        if isinstance(self.model, SourceFCOS):
+            return self.model.losses(*self.maps(network, batch), boxes_of(batch))
+        assert self.model is not None
+        return self.model.losses(self.seen(network, batch), boxes_of(batch))
 
     def metric(self) -> Metric:
         """COCO's average precision over all pictures."""
@@ -200,7 +265,12 @@ class DetectObjective(PictureObjective):
 
     def observe(self, network: FusionNetwork, batch: dict[str, Any], metric: Metric) -> None:
         """What is found in a batch of samples with labels."""
-        found = self.detector(self.seen(network, batch))
+        assert self.model is not None
+        found = (
+            self.model.of_maps(*self.maps(network, batch))
+            if isinstance(self.model, SourceFCOS)
+            else self.model(self.seen(network, batch))
+        )
         for one, labels, names in zip(found, batch["labels"], batch["classes"], strict=True):
             boxes = self._learnt(labels, names[0]).boxes
             if boxes is not None:
@@ -218,11 +288,8 @@ class DetectObjective(PictureObjective):
         found = metric.compute()
         return {"mAP50": float(found["map_50"]), "mAP50-95": float(found["map"])}
 
-    def save(self, folder: Path) -> Path:
-        """Write ``detector.safetensors``."""
-        path = folder / "detector.safetensors"
-        save_model(self.detector, "detector", "fcos", self.detector.options, path)
-        return path
+    def _head(self, representation: nn.Module) -> SourceHead:
+        return SourceFCOS(representation, self.classes, self.width, self.pyramid)
 
     def _learnt(self, labels: Labels, names: Sequence[str]) -> Labels:
         table = class_table(names, self.classes, -1)
@@ -265,8 +332,10 @@ class SegmentObjective(PictureObjective):
         data_classes: Classes of the label files, as ``data.classes``.
     """
 
+    kind: ClassVar[str] = "segmenter"
+    architecture: ClassVar[str] = "upernet"
     validates: ClassVar[tuple[str, ...]] = ("mIoU",)
-    next_command: ClassVar[str] = "fusionlab evaluate --ttd --tasks.segment {path} --data.root DIR"
+    next_command: str = "fusionlab evaluate --ttd --tasks.segment {path} --data.root DIR"
     built_in: ClassVar[str] = "mif"
 
     def __init__(
@@ -282,11 +351,11 @@ class SegmentObjective(PictureObjective):
         labels: str | None = None,
         data_classes: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(classes, pictures, split, labels, data_classes)
-        self.width, self.pyramid, self.freeze = width, pyramid, freeze
-        self.segmenter: UPerNet | SourceSegmenter | None = None
+        super().__init__(classes, pictures, split, labels, data_classes, freeze)
+        self.width, self.pyramid = width, pyramid
+        self.model: UPerNet | SourceSegmenter | None = None
         if pictures != REPRESENTATION:
-            self.segmenter = UPerNet(self.classes, backbone, width, pretrained)
+            self.model = UPerNet(self.classes, backbone, width, pretrained)
 
     def forward(
         self, network: FusionNetwork, batch: dict[str, Any], step: Step
@@ -296,26 +365,6 @@ class SegmentObjective(PictureObjective):
         counted = batch["mask"] != IGNORED
         total = F.cross_entropy(scores, batch["mask"], ignore_index=IGNORED, reduction="sum")
         return {"cross_entropy": total / counted.sum().clamp(min=1)}
-
-    def parameter_groups(self, network: FusionNetwork) -> list[ParameterGroup]:
-        """The segmenter; under a head on its features the fusion network too, unless frozen."""
-        if self.segmenter is None:
-            representation = network.representation
-            assert isinstance(representation, nn.Module)
-            self.segmenter = SourceSegmenter(representation, self.classes, self.width, self.pyramid)
-        groups = [ParameterGroup("segmenter", list(self.segmenter.parameters()))]
-        if self.pictures == REPRESENTATION and not self.freeze:
-            groups.append(ParameterGroup("network", list(network.parameters())))
-        return groups
-
-    def check_network(self, network: FusionNetwork) -> None:
-        """A head on fused features needs a network that gives them."""
-        super().check_network(network)
-        if self.pictures == REPRESENTATION and not hasattr(network, "representation"):
-            raise InputError(
-                f"training.options.pictures is {REPRESENTATION}, which {network.name} has not; "
-                "set network.name to defusion or defusionpp"
-            )
 
     def metric(self) -> Metric:
         """The mean over the classes of the IoU over all pixels."""
@@ -333,33 +382,15 @@ class SegmentObjective(PictureObjective):
         """MIoU."""
         return {"mIoU": float(metric.compute())}
 
-    def save(self, folder: Path) -> Path | None:
-        """Write ``segmenter.safetensors``; a head on features as ``head.safetensors``."""
-        if isinstance(self.segmenter, UPerNet):
-            path = folder / "segmenter.safetensors"
-            save_model(self.segmenter, "segmenter", "upernet", self.segmenter.options, path)
-            return path
-        assert self.segmenter is not None
-        path = folder / "head.safetensors"
-        options = {"names": list(self.classes), "width": self.width, "pyramid": self.pyramid}
-        save_model(self.segmenter, "head", "representation", options, path)
-        return path
-
     def _scores(self, network: FusionNetwork, batch: dict[str, Any]) -> Tensor:
-        if isinstance(self.segmenter, UPerNet):
-            return self.segmenter(self.seen(network, batch))
-        assert self.segmenter is not None
-        fixed = network.eval() if self.freeze else network
-        named = {**batch, "source_names": self._names(batch)}
-        sources = Fuser(fixed, self.task).ordered_input(named)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze):
-            maps = self._maps(network, sources)
-        return self.segmenter.of_maps(maps, (sources.shape[3], sources.shape[4]))
-
-    def _maps(self, network: FusionNetwork, sources: Tensor) -> list[Tensor]:
-        assert isinstance(self.segmenter, SourceSegmenter)
-        found: list[Tensor] = network.representation(self.segmenter.padded(sources))  # type: ignore[operator]
+        if isinstance(self.model, SourceSegmenter):
+            return self.model.of_maps(*self.maps(network, batch))
+        assert self.model is not None
+        found: Tensor = self.model(self.seen(network, batch))
         return found
+
+    def _head(self, representation: nn.Module) -> SourceHead:
+        return SourceSegmenter(representation, self.classes, self.width, self.pyramid)
 
     def _scenes(self, side: int, seed: int) -> LabelledPieces:
         self.names = ("mri", "ct")

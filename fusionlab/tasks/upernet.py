@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fusionlab.tasks.backbone import create_backbone, normalised
+from fusionlab.tasks.features import SourceHead
 from fusionlab.tasks.segmentation import Segmenter
 
 POOLS = (1, 2, 3, 6)  # cells along a side of the pyramid pooling
@@ -54,51 +55,6 @@ class UPerHead(nn.Module):
         return self.classify(self.fuse(joined))
 
 
-class TokenPyramid(nn.Module):
-    """Maps of tokens, all of one grid, to a pyramid: 1, 2, 4 and 8 pixels for a patch of 16.
-
-    DeFusion++'s segmentation head (Liang et al., arXiv 2410.12274, its code): tokens are spread to
-    4×4 pixels each, then the finer levels are enlarged. Differs: the tokens of both sources stand
-    side by side where the authors have a cross-attention block per level.
-
-    Args:
-        channels: Of the four maps.
-        width: Channels of the pyramid; the authors have 768.
-    """
-
-    SPREAD = (192, 192, 192, 80)
-
-    def __init__(self, channels: Sequence[int], width: int = 768) -> None:
-        super().__init__()
-        spread = zip(channels, self.SPREAD, strict=True)
-        self.tokens = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(one), nn.Linear(one, 16 * inner)) for one, inner in spread
-        )
-        first, second, third, fourth = self.SPREAD
-        self.levels = nn.ModuleList(
-            [
-                nn.Sequential(
-                    nn.ConvTranspose2d(first, width // 2, 2, 2),
-                    nn.GroupNorm(1, width // 2),
-                    nn.GELU(),
-                    nn.ConvTranspose2d(width // 2, width, 2, 2),
-                ),
-                nn.ConvTranspose2d(second, width, 2, 2),
-                nn.Conv2d(third, width, 1),
-                nn.Sequential(nn.GELU(), nn.Conv2d(fourth, width, 3, 2, 1)),
-            ]
-        )
-        self.channels = [width] * 4
-
-    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Four maps (B, F, h, w) to (B, width, 16h, 16w), then 8h, 4h and 2h."""
-        found = []
-        for tokens, level, one in zip(self.tokens, self.levels, maps, strict=True):
-            spread = tokens(one.movedim(1, 3)).movedim(3, 1)
-            found.append(level(F.pixel_shuffle(spread, 4)))
-        return found
-
-
 class UPerNet(Segmenter):
     """A backbone of timm with the head, on pictures of any size.
 
@@ -136,7 +92,7 @@ class UPerNet(Segmenter):
         return {"name": "UPerNet", **self.options, **self.file}
 
 
-class SourceSegmenter(nn.Module):
+class SourceSegmenter(SourceHead):
     """The head on the fused features of a fusion network: no picture is fused.
 
     Args:
@@ -149,34 +105,14 @@ class SourceSegmenter(nn.Module):
     def __init__(
         self, representation: nn.Module, names: Sequence[str], width: int = 128, pyramid: int = 768
     ) -> None:
-        super().__init__()
-        self.names = tuple(names)
-        info: Any = representation.feature_info
-        channels, reductions = info.channels(), info.reduction()
-        self.multiple = max(reductions)
-        self.pyramid: nn.Module | None = None
-        if len(channels) == 4 and len(set(reductions)) == 1:
-            self.pyramid = TokenPyramid(channels, pyramid)
-            channels = self.pyramid.channels
-        self.head = UPerHead(channels, len(self.names), width)
-
-    def padded(self, sources: Tensor) -> Tensor:
-        """Sources (B, M, C, H, W) continued by their border to sides that the features divide."""
-        height, width = sources.shape[3:]
-        padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        flat = F.pad(sources.flatten(0, 1), padding, mode="replicate")
-        return flat.unflatten(0, sources.shape[:2])
+        super().__init__(representation, names, width, pyramid)
+        self.head = UPerHead(self.channels, len(self.names), width)
 
     def of_maps(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
         """Features of padded sources to scores (B, K, H, W) of sources of that size."""
         whole = tuple(-(-side // self.multiple) * self.multiple for side in size)
-        scores = self.head(maps if self.pyramid is None else self.pyramid(maps))
+        scores = self.head(self.levels(maps))
         return _to_size(scores, (whole[0], whole[1]))[:, :, : size[0], : size[1]]
-
-    def forward(self, representation: nn.Module, sources: Tensor) -> Tensor:
-        """(B, M, C, H, W) in [0, 1] to scores (B, K, H, W)."""
-        maps = representation(self.padded(sources))
-        return self.of_maps(maps, (sources.shape[3], sources.shape[4]))
 
 
 def _block(inside: int, outside: int, side: int) -> nn.Sequential:

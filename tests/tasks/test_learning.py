@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork
@@ -18,10 +19,11 @@ from fusionlab.losses import Step
 from fusionlab.networks import create_network
 from fusionlab.networks.defusion import DeFusion
 from fusionlab.settings import Training
+from fusionlab.tasks.features import TokenPyramid
 from fusionlab.tasks.learning import DetectObjective, SegmentObjective
 from fusionlab.tasks.opening import open_detector, open_segmenter
 from fusionlab.tasks.pictures import LabelledScenes, _cut, boxes_of
-from fusionlab.tasks.upernet import TokenPyramid, UPerHead
+from fusionlab.tasks.upernet import UPerHead
 from fusionlab.training.datamodule import training_loader
 
 SMALL = {"backbone": "test_resnet"}
@@ -76,7 +78,7 @@ def test_a_detector_finds_people_who_are_warm(tmp_path):
     assert after > 0.2
     opened = open_detector(str(objective.save(tmp_path)))
     picture = torch.randint(0, 256, (1, 3, SIDE, SIDE), dtype=torch.uint8)
-    (one,), (other,) = opened(picture), objective.detector(picture)
+    (one,), (other,) = opened(picture), objective.model(picture)
     assert torch.equal(one.corners, other.corners)
 
 
@@ -91,7 +93,7 @@ def test_a_segmenter_learns_and_is_stored(tmp_path):
     opened = open_segmenter(str(objective.save(tmp_path)))
     picture = torch.randint(0, 256, (1, 3, 50, 70), dtype=torch.uint8)
     with torch.no_grad():
-        assert torch.equal(opened(picture), objective.segmenter(picture))
+        assert torch.equal(opened(picture), objective.model(picture))
 
 
 @pytest.mark.slow
@@ -117,7 +119,7 @@ def test_a_head_sees_the_sources_in_the_networks_order():
     network = create_network("defusion", **DeFusion.small)
     objective = SegmentObjective(pictures="representation", width=16)
     objective.parameter_groups(network)
-    objective.segmenter.eval()
+    objective.model.eval()
     objective.task, sources = "vif", torch.rand(2, 2, 1, 32, 32)
     forth = {"sources": sources, "source_names": [("vi", "ir")] * 2}
     back = {"sources": sources.flip(1), "source_names": [("ir", "vi")] * 2}
@@ -158,6 +160,64 @@ def test_a_detector_of_torchvision_stands_on_fused_features():
     sum(losses.values()).backward()
     assert network.upper_encoder_layer3.layer[0].conv1.weight.grad.any()
     assert network.decoder_common_layer1.layer[0].conv1.weight.grad.any()
+
+
+@pytest.mark.parametrize("freeze", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_a_detector_on_fused_features_learns(freeze, tmp_path):
+    """Where the network is frozen it stays as it is."""
+    torch.manual_seed(0)
+    network = create_network("defusion", **DeFusion.small)
+    objective = DetectObjective(pictures="representation", width=64, freeze=freeze)
+    objective.check_network(network)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    losses = learn(objective, network, 14)
+    assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
+    changed = [k for k, v in network.state_dict().items() if not torch.equal(v, before[k])]
+    assert bool(changed) is not freeze
+    path = objective.save(tmp_path)
+    assert path.name == "head.safetensors"
+    assert not objective.next_command, "evaluate reads detectors of pictures"
+    with safe_open(path, "pt") as content:
+        assert set(content.keys()) == objective.model.state_dict().keys()
+        assert content.metadata()["kind"] == "head"
+    with pytest.raises(InputError, match=r"set network\.name to defusion"):
+        objective.check_network(create_network("ifcnn"))
+
+
+@torch.no_grad()
+def test_a_detector_on_features_says_what_torchvisions_fcos_says():
+    """On maps that a backbone of pictures would give."""
+    torch.manual_seed(0)
+    network = create_network("defusion", **DeFusion.small)
+    objective = DetectObjective(pictures="representation", width=64)
+    objective.parameter_groups(network)
+    head = objective.model.eval()
+
+    class Backbone(torch.nn.Module):
+        """Two sources lie behind each other in the channels of an image."""
+
+        out_channels = 64
+
+        def forward(self, images):
+            return head.model.backbone(network.representation(images.unflatten(1, (2, 3))))
+
+    whole = FCOS(
+        Backbone(),
+        1,
+        min_size=64,
+        max_size=64,
+        image_mean=[0.0] * 6,
+        image_std=[1.0] * 6,
+        anchor_generator=head.model.anchor_generator,
+        head=head.model.head,
+        score_thresh=0.01,
+    ).eval()
+    sources = torch.rand(1, 2, 3, 64, 64)
+    (expected,) = whole([sources[0].flatten(0, 1)])
+    (found,) = head.of_maps(network.representation(head.padded(sources)), (64, 64))
+    assert len(found) > 0
+    assert torch.allclose(found.corners, expected["boxes"], atol=1e-3)
+    assert torch.allclose(found.scores, expected["scores"], atol=1e-5)
 
 
 def test_tokens_become_a_pyramid_and_a_map_of_scores():
