@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 unexport PYTHONDONTWRITEBYTECODE # dozens of processes import the package: compile it once
 
-.PHONY: demo test test-slow test-gpu bench-gpu lint docs clean
+.PHONY: demo test test-slow test-gpu bench-gpu lint docs site clean
 
 demo: .venv/ready
 	$(BIN)/python evaluate.py --ttd
@@ -32,10 +32,14 @@ docs: .venv/ready
 	mv docs/metrics.md.new docs/metrics.md
 	$(BIN)/python docs/makers/tables.py
 
+# the documentation as a site, in build/site
+site: .venv/ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/makers/mkdocs.yml
+
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev,notebooks]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs,notebooks]"
 	touch $@
 
 clean:

@@ -43,9 +43,10 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "tasks": {*BASE, "networks", "losses", "fusing", "data", "runs"},
     "fuse": {*BASE, "fusing", "networks", "runs", "data"},
     "figures": {*BASE, "fusing", "viewing", "networks", "runs", "data"},
+    "citing": {*BASE, "networks", "metrics"},
     "exporting": {*BASE, "networks", "ttd"},
     "hub": {*BASE, "networks", "report", "runs"},
-    "evaluation": {*BASE, *PARTS, "ttd", "tasks"},
+    "evaluation": {*BASE, *PARTS, "citing", "ttd", "tasks"},
     "training": {*BASE, *PARTS, "losses", "evaluation"},
 }
 ALLOWED["cli"] = set(ALLOWED)  # the top: it imports the programs that it starts

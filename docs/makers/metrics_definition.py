@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fusionlab.citing import docstring_sections, metric_function
 from fusionlab.metrics.base import Convention, ImageMean
 
-FUNCTION = re.compile(r":func:`~?(?:\w+\.)*(\w+)`")  # a reference to one, perhaps with its module
 PER_IMAGE = "One value per image, (B,), "  # how every "Returns" begins
 
 
@@ -53,17 +52,8 @@ class Definition:
 @cache
 def definition(metric: type[ImageMean]) -> Definition:
     """The definition that the class refers to by the first function in its docstring."""
-    named = FUNCTION.search(inspect.getdoc(metric) or "")
-    assert named, f"the docstring of {metric.__name__} names no function"
-    function = getattr(sys.modules[metric.__module__], named[1])
-    formula, sections = [], {}
-    for paragraph in (inspect.getdoc(function) or "").split("\n\n"):
-        text = " ".join(paragraph.split())
-        section = re.match(r"(Convention|Args|Returns|Raises|Source): ", text)
-        if section:
-            sections[section[1]] = text[section.end() :]
-        else:
-            formula.append(text)
+    function = metric_function(metric)
+    formula, sections = docstring_sections(function)
     return Definition(
         function,
         formula,

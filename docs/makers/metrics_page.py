@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from fusionlab.citing import FUNCTION
 from fusionlab.data.dataset import SceneDataset
 from fusionlab.metrics.base import ImageMean
 from fusionlab.metrics.presets import PRESETS
 from fusionlab.metrics.reference import TruthAffinePSNR, TruthPSNR, TruthSSIM
 from fusionlab.metrics.shared import sharing
 from fusionlab.registry import METRICS
-from metrics_definition import FUNCTION, Definition, definition, forms
+from metrics_definition import Definition, definition, forms
 from metrics_reasons import REASONS
 from metrics_text import CODE_BASES, INTRODUCTION, KEYS, METRICS_HEADING, TRUTH, WORKED
 

@@ -21,7 +21,7 @@ from fusionlab.settings.configs import check_evaluates_its_training
 
 ONLY_HERE = (
     *("title", "methods", "ttd_settings", "ttd_by_task", "conditions", "fused", "allow_unmatched"),
-    *("report", "theorem", "pictures", "baselines", "weights", "tasks", "shard"),
+    *("report", "theorem", "pictures", "baselines", "weights", "tasks", "shard", "cite"),
 )
 
 
@@ -106,6 +106,7 @@ def parser() -> Parser:
         "images. Default: unless there are conditions or more than "
         "8 methods.",
     )
+    add_switch(made, "--cite", "Print the papers of the networks, metrics and TTD that were run.")
     made.add_argument(
         "--shard",
         type=Optional[str],  # noqa: UP045 (as above)
