@@ -173,6 +173,7 @@ OBJECTIVES = Registry(
         "segment": "fusionlab.tasks.learning:SegmentObjective",
         "sesf": "fusionlab.losses.sesf:SESFObjective",
         "ship": "fusionlab.losses.ship:SHIPObjective",
+        "stackmff": "fusionlab.losses.stackmff:StackMFFObjective",
         "swinfuse": "fusionlab.losses.swinfuse:SwinFuseObjective",
         "synthetic_pairs": "fusionlab.losses.synthetic_pairs:SyntheticPairsObjective",
         "tcmoa": "fusionlab.losses.tcmoa:TCMoAObjective",

@@ -59,6 +59,7 @@ class StackMFF(FusionNetwork):
         "it chooses pixels of the sources, each of which alone comes back as it is: RD is uniform "
         "and TTD changes nothing"
     )
+    objective: ClassVar[str] = "stackmff"
     paper: ClassVar[str] = "Xie et al., EAAI 2025 (V2); OpenFocus (V3)"
     tasks: ClassVar[tuple[str, ...]] = ("mff",)
     licence: ClassVar[str] = "MIT"

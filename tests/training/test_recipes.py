@@ -77,6 +77,7 @@ SMALL = {  # what learns in seconds on a CPU
         "options.width": 32,
     },
     "ship": PATCHES,
+    "stackmff": {"crop_size": 64, "batch_size": 2, "limit": 2, "options.counts": "[3, 4]"},
     "tcmoa": {
         "crop_size": 112,
         "batch_size": 2,
@@ -201,6 +202,7 @@ LONG = (
     "pmgi",
     "sesf",
     "ship",
+    "stackmff",
     "swinfuse",
     "u2fusion",
     "gifnet",
