@@ -3,15 +3,18 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import evaluate
 from fusionlab.cli.arguments import config_folder
 from fusionlab.errors import InputError
 from fusionlab.evaluation.api import evaluate as evaluated
 from fusionlab.evaluation.weights import methods_with_weights
+from fusionlab.fusing import Fuser
 from fusionlab.networks import NETWORKS, create_network, save_checkpoint
 from fusionlab.networks.checkpoints import file_sha256
 from fusionlab.networks.published import Published
@@ -19,6 +22,7 @@ from fusionlab.settings import Method
 from tests.conftest import write_pairs
 
 TABLES = ("vif", "mif", "mef", "mff")
+SAVIC = ("near", "far", "gt")  # folders
 
 
 @pytest.fixture
@@ -173,3 +177,34 @@ def test_psnr_of_real_stacks(shared):
     assert means["Average"] == pytest.approx(25.57, abs=0.02)
     assert means["StackMFF (stackmff_v2_final)"] == pytest.approx(30.83, abs=0.02)
     assert means["StackMFF (stackmff_v3_final)"] == pytest.approx(29.11, abs=0.02)
+
+
+def luma_psnr(network, pair, truth) -> float:
+    """Of a pair without roles, in its own order, as (H, W) in [0, 1]."""
+    sources = {str(k): image[None] for k, image in enumerate(pair)}
+    fused = Fuser(network, "mff", tile=0)(sources).output
+    return -10 * (fused.clamp(0, 1).squeeze() - truth).square().mean().log10().item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "file", "options", "images", "expected"),
+    [
+        ("stackmff", "stackmff/stackmff_v2_final.pth", {}, range(1, 9), (30.83, 31.33)),
+        ("stackmff", "stackmff/stackmff_v3_final.pth", {"rule": "hard"}, range(1, 9), (28.13,) * 2),
+        ("gifnet", "gifnet/Final.model", {}, [7], (20.92, 19.75)),
+        ("gifnet", "gifnet/Final.model", {}, [8], (19.53, 19.02)),
+    ],
+)
+def test_psnr_of_both_orders_of_real_pairs(name, file, options, images, expected, shared):
+    """Near first and far first, as measured with the authors' modules on grey levels."""
+    data = shared / "data" / "mff" / "Savic"
+    network = create_network(name, shared / "weights" / file, **options)
+    found = []
+    for image in images:
+        near, far, truth = (
+            torch.from_numpy(np.array(Image.open(path).convert("L"))).float() / 255
+            for path in (data / folder / f"savic_{image:02d}.png" for folder in SAVIC)
+        )
+        found.append([luma_psnr(network, pair, truth) for pair in ((near, far), (far, near))])
+    assert np.mean(found, 0).tolist() == pytest.approx(expected, abs=0.02)
