@@ -169,6 +169,7 @@ OBJECTIVES = Registry(
         "mufusion": "fusionlab.losses.mufusion:MUFusionObjective",
         "piafusion": "fusionlab.losses.piafusion:PIAFusionObjective",
         "pmgi": "fusionlab.losses.pmgi:PMGIObjective",
+        "sage": "fusionlab.losses.sage:SAGEObjective",
         "seafusion": "fusionlab.losses.seafusion:SeAFusionObjective",
         "segment": "fusionlab.tasks.learning:SegmentObjective",
         "sesf": "fusionlab.losses.sesf:SESFObjective",

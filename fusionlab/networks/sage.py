@@ -59,6 +59,7 @@ class SAGE(FusionNetwork):
     reach: ClassVar[int] = 40  # convolutions of 3 pixels at full size, a half and a quarter
     is_local: bool = True
     tile_multiple: ClassVar[int] = 4
+    objective: ClassVar[str] = "sage"
     paper: ClassVar[str] = "Wu et al., CVPR 2025"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)
     licence: ClassVar[str] = "MIT"

@@ -69,6 +69,7 @@ SMALL = {  # what learns in seconds on a CPU
     "piafusion_illumination": {"crop_size": 64, "batch_size": 16},
     "piafusion_vif": PATCHES,
     "pmgi": PATCHES,
+    "sage": PATCHES,
     "seafusion": PATCHES,
     "sesf": {"crop_size": 32, "batch_size": 2, "limit": 2},
     "segment_msrs": {
@@ -200,6 +201,7 @@ LONG = (
     "mufusion",
     "piafusion_vif",
     "pmgi",
+    "sage",
     "sesf",
     "ship",
     "stackmff",
