@@ -84,12 +84,17 @@ def making_parser() -> Parser:
     return made
 
 
+def parser(command: str) -> Parser:
+    """The parser of ``fusionlab data <command>``."""
+    made = {"list": list_parser, "verify": verify_parser, "make-manifest": making_parser}
+    return made[command]()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run ``fusionlab data``."""
     given = sys.argv[1:] if argv is None else argv
     command, rest = chosen_command("fusionlab data", str(__doc__), COMMANDS, given, "list")
-    parsers = {"list": list_parser, "verify": verify_parser, "make-manifest": making_parser}
-    made = parsers[command]()
+    made = parser(command)
     _, options = understood(made, rest)
     with ending_in_one_line(made):
         if command == "list":

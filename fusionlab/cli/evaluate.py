@@ -17,6 +17,7 @@ from fusionlab.cli.parser import (
     run_command,
 )
 from fusionlab.settings import TTD, Conditions, Method, Tasks
+from fusionlab.settings.checks import check_places
 from fusionlab.settings.configs import check_evaluates_its_training
 
 ONLY_HERE = (
@@ -150,10 +151,15 @@ def parser() -> Parser:
 
 
 def program() -> Callable[..., Any]:
-    """What runs; torch is imported only now."""
-    from fusionlab.evaluation.program import evaluate_command
+    """What runs; torch is imported only then."""
 
-    return evaluate_command
+    def run(settings: Namespace, config: str) -> Any:
+        check_places(settings)
+        from fusionlab.evaluation.program import evaluate_command
+
+        return evaluate_command(settings, config)
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> None:

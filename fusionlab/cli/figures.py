@@ -13,6 +13,7 @@ from fusionlab.cli.fuse import with_bare_ttd
 from fusionlab.cli.parser import Parser, add_ttd, new_parser, run_command
 from fusionlab.settings import Data, Network
 from fusionlab.settings.bench import CorruptionName
+from fusionlab.settings.checks import check_places
 
 FIGURES = {
     "panel": "sources, what they are compared with, losses, RD, static and TTD of one sample, and "
@@ -77,9 +78,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     name, rest = chosen_command("fusionlab figures", str(__doc__), FIGURES, given)
 
     def program() -> Callable[[Namespace, str], Any]:
-        from fusionlab.figures.program import draw  # torch is imported only now
+        def run(settings: Namespace, _: str) -> Any:
+            check_places(settings)
+            from fusionlab.figures.program import draw  # torch is imported only now
 
-        return lambda settings, _: draw(name, settings)
+            return draw(name, settings)
+
+        return run
 
     print(*run_command(parser(name), with_bare_ttd(rest), program), sep="\n")
 

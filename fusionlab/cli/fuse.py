@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from fusionlab.cli.parser import Parser, add_ttd, new_parser, run_command
 from fusionlab.settings import Network, Task
+from fusionlab.settings.checks import check_places
 from fusionlab.settings.ttd import TTD_PRESETS
 
 
@@ -125,10 +126,15 @@ def parser() -> Parser:
 
 
 def program() -> Callable[[Namespace, str], Any]:
-    """What runs; torch is imported only now."""
-    from fusionlab.fuse.program import fuse
+    """What runs; torch is imported only then."""
 
-    return lambda settings, _: fuse(settings)
+    def run(settings: Namespace, _: str) -> Any:
+        check_places(settings)
+        from fusionlab.fuse.program import fuse
+
+        return fuse(settings)
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from fusionlab.settings import TTD, Corruption, Method
 
@@ -39,7 +40,11 @@ def one_line(message: str, options: Sequence[str] = ()) -> str:
     if unknown:
         found = unknown.groupdict()
         key = found["key"] or found["argument"] or f"{found['group']}.{found['option']}"
-        return _no_option(key, group, options)
+        dashes = "--" if found["argument"] else ""
+        return _no_option(key, group, options, dashes)
+    config = re.search(r'Parser key "(\w+)": Unable to load config "([^"]*)"', message)
+    if config:
+        return _no_config(*config.groups(), options)
     missing = re.match(r"the following arguments are required: (.*)", message)
     if missing:
         names = [name.rpartition(".")[2] for name in missing[1].split(", ")]
@@ -53,8 +58,23 @@ def _is_of(kind: type, options: Sequence[str]) -> bool:
     return set(kind.__dataclass_fields__) == set(options) - {"help"}  # type: ignore[attr-defined]
 
 
-def _no_option(key: str, group: str, options: Sequence[str]) -> str:
-    """That there is no such option, and which there are beside it."""
+def _no_config(group: str, value: str, options: Sequence[str]) -> str:
+    """That a group takes a file or its options; the first of them is what is mostly meant."""
+    first = next((name for name in options if name.startswith(f"{group}.")), group)
+    return (
+        f"{group} takes a YAML file, and there is no file {value}; did you mean --{first} {value}?"
+    )
+
+
+def _near(key: str, options: Sequence[str]) -> list[str]:
+    """Options of that name in another group; else those that are spelt nearly so."""
+    last = key.rpartition(".")[2]
+    same = [name for name in options if name.rpartition(".")[2] == last and name != key]
+    return same or get_close_matches(key, options, 2, 0.75)
+
+
+def _no_option(key: str, group: str, options: Sequence[str], dashes: str = "") -> str:
+    """That there is no such option, which is near to it, and which there are beside it."""
     above = group or key.rpartition(".")[0]
     below = f"{above}." if above and not group else ""
     known = [name.removeprefix(below) for name in options if name.startswith(below)]
@@ -63,7 +83,15 @@ def _no_option(key: str, group: str, options: Sequence[str]) -> str:
     first = dict.fromkeys(name.partition(".")[0] for name in known)
     names = [name for name in first if name != "help" and not name.startswith("print_")]
     whole = f"{group}.{key}" if group else key
-    return f"no option {whole}; {above or 'there'} {'takes' if above else 'are'} {', '.join(names)}"
+    beside = f"{above or 'there'} {'takes' if above else 'are'} {', '.join(names)}"
+    before = f"{group}." if group else ""
+    near = [f"{dashes}{before}{name}" for name in _near(key, options) if name != "help"]
+    if not near:
+        return f"no option {whole}; {beside}"
+    meant = f"did you mean {' or '.join(near)}?"
+    return (
+        f"no option {whole}; {beside}; {meant}" if "." in whole else f"no option {whole}; {meant}"
+    )
 
 
 def _wrong_value(message: str) -> str:

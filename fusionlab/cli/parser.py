@@ -170,12 +170,21 @@ def run_command(
         return program()(settings, text)
 
 
+def make_flags(parser: ArgumentParser) -> None:
+    """Let every claim stand without a value, which is then true: ``--trainer.deterministic``."""
+    for action in parser._actions:
+        kind = getattr(action, "_typehint", None)
+        if kind in (bool, Optional[bool]) and action.nargs is None and action.option_strings:  # noqa: UP045
+            action.nargs, action.const = "?", True
+
+
 def understood(parser: Parser, argv: Sequence[str]) -> tuple[Namespace, Namespace]:
     """The config as it was given, and the settings made of it; plug-ins are loaded between.
 
     A mistake ends the program.
     """
     fill_standard_files()
+    make_flags(parser)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still gets its table
     with ending_in_one_line(parser):

@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jsonargparse import Namespace
+
 from fusionlab.cli.parser import Parser, add_config, add_groups, new_parser, run_command
+from fusionlab.settings.checks import check_places
 
 
 def parser() -> Parser:
@@ -29,10 +32,15 @@ def parser() -> Parser:
 
 
 def program() -> Callable[..., Any]:
-    """What runs; torch is imported only now."""
-    from fusionlab.training.program import train
+    """What runs; torch is imported only then."""
 
-    return train
+    def run(settings: Namespace, config: str) -> Any:
+        check_places(settings, trains=True)
+        from fusionlab.training.program import train
+
+        return train(settings, config)
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> None:

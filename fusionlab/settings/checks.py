@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from fusionlab.errors import InputError
 
@@ -29,6 +30,44 @@ def check_range(key: str, value: float | str | dict[str, float | str] | None) ->
             continue
         if isinstance(one, (str, bool)) or not 0 < one < math.inf:
             raise InputError(f"{key} must be a number above 0 or auto, or by source, got {one!r}")
+
+
+def check_places(settings: Any, trains: bool = False) -> None:
+    """Refuse folders and files that are not there, before seconds are spent on imports.
+
+    What opens them checks them again, and says the same.
+
+    Args:
+        settings: The settings of a command; groups that it lacks are passed over.
+        trains: Whether ``training.root`` is read.
+
+    Raises:
+        InputError: Naming the first.
+    """
+    folders = [
+        (
+            getattr(settings.get("data"), "root", None),
+            "no folder {}; set data.root to an existing one",
+        )
+    ]
+    if trains:
+        text = "no folder {}; set training.root to an existing one"
+        folders.append((getattr(settings.get("training"), "root", None), text))
+    fused = "no folder {}; set fused to folders of fused images"
+    folders += [(path, fused) for path in settings.get("fused") or ()]
+    weights = "weights: no folder {}; give folders that hold checkpoints"
+    folders += [(path, weights) for path in settings.get("weights") or ()]
+    for path, text in folders:
+        if path is not None and not Path(path).is_dir():
+            raise InputError(text.format(path))
+    files = [(path, "no file or folder {}") for path in settings.get("inputs") or ()]
+    checkpoint = getattr(settings.get("network"), "checkpoint", None)
+    if checkpoint is not None and "://" not in checkpoint and checkpoint != "bundled":
+        text = "no checkpoint at {}; set network.checkpoint to an existing file"
+        files.append((checkpoint, text))
+    for path, text in files:
+        if not Path(path).exists():
+            raise InputError(text.format(path))
 
 
 def at_home(path: str | None) -> str | None:

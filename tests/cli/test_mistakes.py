@@ -1,5 +1,8 @@
 """A mistake is one line that names the key and what is known, and exit code 2."""
 
+import subprocess
+import sys
+
 import pytest
 
 from fusionlab.cli.messages import one_line
@@ -124,3 +127,46 @@ def test_a_run_that_goes_on_cannot_change(understood, refused, tmp_path):
 
 def test_a_plain_message_stays_as_it_is():
     assert one_line("data.root is empty") == "data.root is empty"
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["train", "--lr", "1"], "did you mean --training.lr?"),
+        (["evaluate", "--root", "DIR"], "did you mean --data.root or --training.root?"),
+        (["evaluate", "--ttdd"], "did you mean --ttd?"),
+        (["evaluate", "--data.rot", "x"], "did you mean --data.root?"),
+        (["evaluate", "--network=densefuse"], "did you mean --network.name densefuse?"),
+        (["evaluate", "--data", "tno"], "did you mean --data.root tno?"),
+        (["evaluate", "--ttd.los", "l1"], "did you mean ttd.loss?"),
+    ],
+)
+def test_near_misses_name_what_is_meant(refused, argv, meant):
+    assert refused(*argv).endswith(meant)
+
+
+@pytest.mark.parametrize("name", ["trainer.deterministic", "training.compile"])
+def test_claims_are_flags(settings_of, name):
+    group, key = name.split(".")
+    assert getattr(getattr(settings_of(f"--{name}"), group), key) is True
+    assert getattr(getattr(settings_of(f"--{name}", "false"), group), key) is False
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["evaluate", "--data.root", "nowhere"], "no folder nowhere; set data.root"),
+        (["evaluate", "--fused", "nowhere"], "no folder nowhere; set fused"),
+        (["evaluate", "--weights", "nowhere"], "weights: no folder nowhere"),
+        (["evaluate", "--network.checkpoint", "a.pth"], "no checkpoint at a.pth"),
+        (["train", "--training.root", "nowhere"], "no folder nowhere; set training.root"),
+        (["fuse", "a.png", "b.png", "-o", "c.png"], "no file or folder a.png"),
+        (["figures", "rd", "--data.root", "nowhere"], "no folder nowhere; set data.root"),
+    ],
+)
+def test_what_is_not_there_is_said_before_torch_is_imported(argv, said):
+    asked = "print('torch' in sys.modules)"
+    code = f"import sys, fusionlab.cli as c\ntry: c.main({argv})\nfinally: {asked}"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert said in ended.stderr
+    assert ended.stdout == "False\n"
