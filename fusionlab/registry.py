@@ -171,6 +171,7 @@ OBJECTIVES = Registry(
         "pmgi": "fusionlab.losses.pmgi:PMGIObjective",
         "sage": "fusionlab.losses.sage:SAGEObjective",
         "seafusion": "fusionlab.losses.seafusion:SeAFusionObjective",
+        "seafusion_segment": "fusionlab.tasks.guided:SeAFusionSegmentObjective",
         "segment": "fusionlab.tasks.learning:SegmentObjective",
         "sesf": "fusionlab.losses.sesf:SESFObjective",
         "ship": "fusionlab.losses.ship:SHIPObjective",

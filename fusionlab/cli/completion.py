@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -42,7 +42,7 @@ def script() -> str:
     return SCRIPT.format(cases="\n".join(cases), commands=" ".join(COMMANDS))
 
 
-def _cases(commands: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _cases(commands: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Patterns of the first two words, and what may follow: the more particular ones first."""
     for name in commands:
         module = import_module(f"fusionlab.cli.{name}")

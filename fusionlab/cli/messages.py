@@ -44,7 +44,7 @@ def one_line(message: str, options: Sequence[str] = ()) -> str:
         return _no_option(key, group, options, dashes)
     config = re.search(r'Parser key "(\w+)": Unable to load config "([^"]*)"', message)
     if config:
-        return _no_config(*config.groups(), options)
+        return _no_config(config[1], config[2], options)
     missing = re.match(r"the following arguments are required: (.*)", message)
     if missing:
         names = [name.rpartition(".")[2] for name in missing[1].split(", ")]

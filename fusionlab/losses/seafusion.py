@@ -2,9 +2,8 @@
 
 Tang et al., Information Fusion 82, 2022, https://doi.org/10.1016/j.inffus.2021.12.004
 Authors' code: https://github.com/Linfeng-Tang/SeAFusion
-Differs: without the segmentation loss. The authors train four times from the start, fuse all of
-MSRS after each, train BiSeNet on that, and add n times its loss in round n = 0 to 3; this is the
-first. They learn from whole images, not from patches.
+Differs: this is the first round, without a segmentation loss; the others are
+:mod:`fusionlab.tasks.guided`. The authors learn from whole images, not from patches.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class PictureObjective(Objective):
                 "set network.name to defusion or defusionpp"
             )
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path) -> Path | None:
         """Write ``detector.safetensors`` or ``segmenter.safetensors``; a head as ``head``."""
         assert self.model is not None
         of_features = isinstance(self.model, SourceHead)

@@ -21,6 +21,7 @@ NEED_FILES = (
     "holoco",
     "mufusion",
     "piafusion",
+    "seafusion_segment",
     "u2fusion",
 )
 
