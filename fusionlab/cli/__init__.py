@@ -19,7 +19,7 @@ COMMANDS = {  # each has a module of its name here, with ``main(argv)``
     "metrics": "list the metrics and their conventions",
     "merge": "join the shards of an evaluation",
     "completion": "print a script that lets the shell complete commands and options",
-    "report": "write the HTML report of an evaluation again",
+    "report": "write the HTML report of an evaluation again, or compare several",
 }
 
 

@@ -56,8 +56,13 @@ def parser(name: str) -> Parser:
             type=Optional[str],  # noqa: UP045 (as above)
             help="Name of the sample that is drawn. Default: the first.",
         )
+        _add_ids(made, "Names of several samples, a figure for each: OUTPUT-<name>.")
     made.add_argument(
-        "-o", "--output", type=str, default=name, help="Path of the files without their endings."
+        "-o",
+        "--output",
+        type=str,
+        default=f"runs/figures/{name}",
+        help="Path of the files without their endings.",
     )
     made.add_argument(
         "--fixed-scale",
@@ -89,16 +94,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(*run_command(parser(name), with_bare_ttd(rest), program), sep="\n")
 
 
-def _rd(made: Parser) -> None:
-    made.add_argument(
-        "--ids",
-        type=list[str],
-        default=[],
-        metavar="ID",
-        help="Names of the samples. Default: the first of each built-in task, or the first four "
-        "of data.root.",
-    )
+def _add_ids(made: Parser, text: str) -> None:
+    made.add_argument("--ids", type=list[str], default=[], metavar="ID", help=text)
     made.lists = ("ids",)
+
+
+def _rd(made: Parser) -> None:
+    text = "Names of the samples. Default: the first of each built-in task, or the first four "
+    _add_ids(made, f"{text}of data.root.")
 
 
 def _masking(made: Parser) -> None:
@@ -124,6 +127,7 @@ def _contrast(made: Parser) -> None:
 
 
 def _time(made: Parser) -> None:
+    _add_ids(made, "Names of the frames, in their order. Default: all of the data set.")
     made.add_argument(
         "--frames", type=int, default=5, help="How many of the frames are drawn below the curve."
     )

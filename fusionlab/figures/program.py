@@ -34,11 +34,13 @@ from fusionlab.figures.samples import FusedSample, Fusion, find_sample, find_sou
 from fusionlab.fusing import Fuser, best_device, check_samples
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED
+from fusionlab.runs.folder import file_stem
 from fusionlab.runs.provenance import provenance
 from fusionlab.runs.rd_colours import RDScale
 from fusionlab.settings import TTD
 
 SIDE_BY_SIDE = 4  # samples of a folder that fit beside each other
+ONE_BY_ONE = ("panel", "strip", "masking", "contrast")  # a figure for each sample of ids
 GROUPS = ("plugin", "quiet", "network", "data", "ttd", "output")
 
 Table = list[Sequence[object]]  # of a CSV file, its heading first
@@ -110,9 +112,24 @@ def draw(command: str, settings: Namespace) -> list[Path]:
     for dataset in datasets:
         check_samples(network, dataset)
     stage = Stage(network.to(best_device()), ttd, datasets, settings)
-    figure, table, facts = PROGRAMS[command](stage, settings)
     stem = Path(settings.output)
     stem = stem.with_suffix("") if stem.suffix in (".pdf", ".png") else stem
+    if command not in ONE_BY_ONE or not settings.ids:
+        return _draw(command, stage, settings, stem)
+    if settings.id is not None:
+        raise InputError("id beside ids; leave one of them out")
+    places = [find_sample(datasets, id_) for id_ in settings.ids]
+    paths: list[Path] = []
+    for dataset, index in tracked(places):
+        id_ = dataset.ids[index]
+        one = Namespace(**{**vars(settings), "id": id_, "ids": []})
+        paths += _draw(command, stage, one, stem.with_name(f"{stem.name}-{file_stem(id_)}"))
+    return paths
+
+
+def _draw(command: str, stage: Stage, settings: Namespace, stem: Path) -> list[Path]:
+    """Draw one figure and write its files."""
+    figure, table, facts = PROGRAMS[command](stage, settings)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(table)
     options = {key: value for key, value in vars(settings).items() if key not in GROUPS}
@@ -215,25 +232,28 @@ def draw_contrast(stage: Stage, settings: Namespace) -> Drawn:
 def draw_time(stage: Stage, settings: Namespace) -> Drawn:
     """The samples of a data set as frames of a sequence."""
     dataset = stage.datasets[0]
-    names = dataset.source_names[0]
-    for id_, others in zip(dataset.ids, dataset.source_names, strict=True):
-        if others != names:
+    chosen = [find_sample([dataset], id_)[1] for id_ in settings.ids]
+    frames: Sequence[int] = chosen or range(len(dataset))
+    names = dataset.source_names[frames[0]]
+    for k in frames:
+        if (others := dataset.source_names[k]) != names:
             raise InputError(
-                f"{id_} has the sources {', '.join(others)}, {dataset.ids[0]} has "
+                f"{dataset.ids[k]} has the sources {', '.join(others)}, {dataset.ids[0]} has "
                 f"{', '.join(names)}; frames need the same, set data.sources"
             )
     if settings.frames < 1:
         raise InputError(f"frames must be at least 1, got {settings.frames}")
     fusion = stage.on(dataset)
-    means = rd_over_time(fusion.fuse, (fusion.images(k) for k in tracked(range(len(dataset)))))
-    indices = np.linspace(0, len(dataset) - 1, min(settings.frames, len(dataset)))
-    shown = [(int(k), fusion.sample(int(k))) for k in indices.round()]
+    means = rd_over_time(fusion.fuse, (fusion.images(k) for k in tracked(frames)))
+    indices = np.linspace(0, len(frames) - 1, min(settings.frames, len(frames)))
+    shown = [(int(k), fusion.sample(frames[int(k)])) for k in indices.round()]
     table: Table = [("frame", "id", *(f"mean RD of {name}" for name in names))]
-    table += [(k + 1, dataset.ids[k], *map(float, row)) for k, row in enumerate(means)]
+    ids = [dataset.ids[k] for k in frames]
+    table += [(k + 1, ids[k], *map(float, row)) for k, row in enumerate(means)]
     fixed = settings.fixed_scale
-    frames = [frame for _, frame in shown]
+    drawn = [frame for _, frame in shown]
     figure = timeline(means, names, shown, fixed)
-    return figure, table, rd_colours(common_scales(frames, fixed))
+    return figure, table, rd_colours(common_scales(drawn, fixed))
 
 
 PROGRAMS: dict[str, Callable[[Stage, Namespace], Drawn]] = {

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fusionlab.cli.figures import main
+from fusionlab.cli.figures import main, parser
 from fusionlab.data.corruptions import LEVELS
 from fusionlab.figures.probes import rd_over_time, rd_under
 from fusionlab.networks import create_network, save_checkpoint
@@ -222,7 +222,7 @@ def test_the_built_in_scenes_need_no_data(draw):
 @pytest.mark.parametrize("argv", [["--help"], ["panel", "--help"], ["rd", "--ttd.form", "cubic"]])
 def test_help_and_mistakes_do_without_torch(argv):
     code = (
-        "import sys\nfrom fusionlab.cli.figures import main\n"
+        "import sys\nfrom fusionlab.cli.figures import main, parser\n"
         f"try: main({argv!r})\n"
         "except SystemExit: pass\n"
         "sys.exit('torch' in sys.modules or 'lightning' in sys.modules)"
@@ -242,3 +242,33 @@ def test_an_unknown_figure_is_named(capsys):
 
 def test_the_command_line_knows_every_corruption():
     assert set(get_args(CorruptionName)) == set(LEVELS)
+
+
+@pytest.mark.slow
+def test_ids_draw_a_figure_each(pairs, tmp_path, capsys):
+    argv = ["--data.root", str(pairs), "--ids", "10", "1", "-o", str(tmp_path / "p")]
+    main(["panel", *argv])
+    written = capsys.readouterr().out.split()
+    kinds = ("pdf", "png", "csv", "json")
+    assert written == [str(tmp_path / f"p-{id_}.{kind}") for id_ in ("10", "1") for kind in kinds]
+    about = json.loads((tmp_path / "p-1.json").read_text("utf-8"))
+    assert about["options"]["id"] == "1"
+
+
+@pytest.mark.slow
+def test_ids_are_the_frames(draw, pairs, fusion):
+    rows, _ = draw("time", "--data.root", str(pairs), "--ids", "10", "1")
+    assert [row["id"] for row in rows] == ["10", "1"]
+    places = [fusion.dataset.ids.index(id_) for id_ in ("10", "1")]
+    means = rd_over_time(fusion.fuse, map(fusion.images, places))
+    assert [float(row["mean RD of vi"]) for row in rows] == pytest.approx([one[0] for one in means])
+
+
+def test_ids_beside_an_id(refused, pairs):
+    argv = ("--data.root", str(pairs), "--id", "1", "--ids", "1", "2")
+    assert "leave one of them out" in refused("panel", *argv)
+
+
+@pytest.mark.parametrize("name", ["panel", "strip", "rd", "masking", "contrast", "time"])
+def test_figures_go_below_runs(name):
+    assert parser(name).get_defaults().output == f"runs/figures/{name}"

@@ -38,7 +38,8 @@ def _method(about: dict[str, Any], method: dict[str, Any]) -> str:
         return _folder(made["folder"])
     if method["kind"] == "network":
         return f"{_network(made['network'])}; {_colour(made['colour'])}"
-    text = f"{method['base']} with TTD: {ttd_line(made['ttd'])}"
+    static = made.get("static", method["base"])  # a comparison has another base
+    text = f"{static} with TTD: {ttd_line(made['ttd'])}"
     chosen = [_chosen(one) for one in about["calibrated"] if one["method"] == method["name"]]
     return "; ".join([text, *chosen])
 

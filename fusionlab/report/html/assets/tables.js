@@ -165,11 +165,16 @@ function showLists() {
     said.push(
       "* best by mean rank over the images; = not significantly behind it (Wilcoxon, Holm, 5 %).",
     );
+  const compared = methods.some(({ base, kind }) => base !== null && kind !== "ttd");
+  const minus = compared
+    ? "Difference: a method minus that of its name in run A, of A itself with TTD minus without"
+    : "Difference: with TTD minus without";
   if (dynamic && results.some(hasIntervals)) {
-    said.push("Difference: with TTD minus without, with a 95 % bootstrap interval over the images;");
+    said.push(`${minus}, with a 95 % bootstrap interval over the images;`);
     said.push("coloured where the interval leaves out 0.");
-  } else if (dynamic) said.push("Difference: with TTD minus without.");
-  if (dynamic) said.push("Improved: share of the images that TTD made better.");
+  } else if (dynamic) said.push(`${minus}.`);
+  const better = compared ? "that became better" : "that TTD made better";
+  if (dynamic) said.push(`Improved: share of the images ${better}.`);
   if (dynamic && !REPORT.finished) said.push("Intervals come at the end of the evaluation.");
   $("reading").textContent = said.join(" ");
   const name = (metric) => `${metricLabel(metric)} ${ARROWS[metric.direction]}`;
