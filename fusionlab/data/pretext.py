@@ -18,15 +18,16 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from fusionlab.data.batches import shuffled
-from fusionlab.data.colour import to_rgb
+from fusionlab.data.colour import to_luma, to_rgb
 from fusionlab.data.crops import ENDLESS
 from fusionlab.data.defocus import defocus
 from fusionlab.data.patches import PairPatches
 
-COARSE, FINE = 13, (26, 27)  # cells along a side of the grids
+CELLS = 13  # along a side of the coarse grids; the fine ones have twice as many, or one more
 RATE, SPREAD = 0.1, 1.12  # a cell is seen with a probability of RATE to RATE + 1 / SPREAD
 THIRD = (0.33, 0.66)  # shares of items whose third grid is coarse, and that or fine
 JITTER = 0.1  # least factor of brightness, contrast and saturation
+KEPT = 256  # reduced photographs, which are read once
 VEILS = ("noise", "blur", "exposure")  # what is seen where a mask hides the photograph
 RADII = (2, 6)  # of the blur, in pixels
 STOPS, GAMMA = (1.5, 4.0), 2.2  # of the other exposure, darker or brighter
@@ -45,17 +46,23 @@ class Grids(NamedTuple):
     """Whether the masks change places."""
 
 
-def random_grids(rng: np.random.Generator) -> Grids:
-    """The grids of an item, all with one rate."""
+def random_grids(rng: np.random.Generator, cells: int = CELLS) -> Grids:
+    """The grids of an item, all with one rate.
+
+    Args:
+        rng: Draws them.
+        cells: Along a side of the coarse ones.
+    """
     rate = RATE + rng.random() / SPREAD
-    fine = int(rng.choice(FINE))
+    finer = (2 * cells, 2 * cells + 1)
+    fine = int(rng.choice(finer))
 
     def grid(count: int) -> Tensor:
         return torch.from_numpy(rng.random((count, count)) < rate).float()
 
-    coarse, pair = (grid(COARSE), grid(COARSE)), (grid(fine), grid(fine))
+    coarse, pair = (grid(cells), grid(cells)), (grid(fine), grid(fine))
     kind = np.searchsorted(THIRD, rng.random(), "right")
-    third = grid((COARSE, fine, int(rng.choice(FINE)))[kind])
+    third = grid((cells, fine, int(rng.choice(finer)))[kind])
     return Grids(coarse, pair, third, bool(rng.random() < 0.5))
 
 
@@ -104,24 +111,26 @@ def noise(normal: Tensor) -> Tensor:
     return normal.abs().clamp(max=1)
 
 
-def random_veil(image: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
-    """What hides a photograph from one of two images.
+def random_veils(image: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
+    """What hides a photograph from two images.
 
     Args:
         image: (3, S, S) in [0, 1].
         kind: ``noise``; ``blur``, the photograph out of focus; or ``exposure``, the photograph 1.5
-            to 4 stops darker or brighter, as a camera would clip it.
-        rng: Draws it.
+            to 4 stops too bright in the first image, too dark in the second, as cameras clip it.
+        rng: Draws them.
 
     Returns:
-        (3, S, S) in [0, 1].
+        (2, 3, S, S) in [0, 1].
     """
     if kind == "noise":
-        return noise(torch.from_numpy(rng.standard_normal(image.shape, dtype=np.float32)))
+        return noise(torch.from_numpy(rng.standard_normal((2, *image.shape), dtype=np.float32)))
     if kind == "blur":
-        return defocus(image[None], int(rng.integers(RADII[0], RADII[1] + 1)))[0].clamp(0, 1)
-    stops = rng.uniform(*STOPS) * rng.choice((-1, 1))
-    return (image**GAMMA * 2**stops).clamp(0, 1) ** (1 / GAMMA)
+        radii = rng.integers(RADII[0], RADII[1] + 1, 2)
+        return torch.cat([defocus(image[None], int(radius)) for radius in radii]).clamp(0, 1)
+    stops = torch.from_numpy(rng.uniform(*STOPS, 2) * (1, -1)).float()
+    light = image**GAMMA * 2 ** stops.view(2, 1, 1, 1)
+    return light.clamp(0, 1) ** (1 / GAMMA)
 
 
 def parts_of(image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,9 +158,11 @@ class MaskedPhotographs(Dataset[dict[str, Any]]):
         side: Side S of the crops, pixels; a crop is 8 to 100 % of a photograph, resized.
         seed: Another seed gives other items.
         jitter: Least factor of brightness, contrast and saturation, at most 1.
-        veils: Of ``VEILS``; one is drawn for each of the two sources of an item.
+        veils: Of ``VEILS``; one is drawn for each item.
         longest: Pixels to which the longer side of larger photographs is reduced first; None for
             none. Crops of large ones are sharper then, and quicker made.
+        cells: See :func:`random_grids`.
+        grey: Whether photographs lose their colours.
     """
 
     def __init__(
@@ -162,12 +173,16 @@ class MaskedPhotographs(Dataset[dict[str, Any]]):
         jitter: float = JITTER,
         veils: Sequence[str] = VEILS[:1],
         longest: int | None = None,
+        cells: int = CELLS,
+        grey: bool = False,
     ) -> None:
         from torchvision.transforms import ColorJitter, RandomResizedCrop
 
         self.photographs, self.side, self.seed = photographs, side, seed
-        self.veils, self.longest = list(veils), longest
+        self.veils, self.longest, self.cells = list(veils), longest, cells
+        self._reduced: dict[int, Tensor] = {}
         factors = (jitter, 1.0)
+        self.grey = grey
         self._jitter = ColorJitter(factors, factors, factors) if jitter < 1 else None
         self._crop = RandomResizedCrop(side, antialias=False)
 
@@ -189,24 +204,30 @@ class MaskedPhotographs(Dataset[dict[str, Any]]):
         chosen = int(shuffled(len(self.photographs), self.seed, number)[place])
         rng = np.random.default_rng((self.seed, number, chosen))
         image = self._cut(self._photograph(chosen), int(rng.integers(2**62)))
-        masks = masks_of(random_grids(rng), self.side)
-        veils = [random_veil(image, str(rng.choice(self.veils)), rng) for _ in range(2)]
+        masks = masks_of(random_grids(rng, self.cells), self.side)
+        veils = random_veils(image, str(rng.choice(self.veils)), rng)
         return {
             "index": index,
-            "sources": masked(image, masks, torch.stack(veils)),
+            "sources": masked(image, masks, veils),
             "masks": masks,
             "reference": image,
             "seed": int(rng.integers(2**62)),
         }
 
     def _photograph(self, number: int) -> Tensor:
-        """(3, H, W), reduced where it is too large."""
+        """(3, H, W), reduced where it is too large; the first that were reduced are kept."""
+        if number in self._reduced:
+            return self._reduced[number]
         image = to_rgb(self.photographs[number])
+        image = to_luma(image).expand(3, -1, -1) if self.grey else image
         if self.longest is None or max(image.shape[1:]) <= self.longest:
             return image
         scale = self.longest / max(image.shape[1:])
         size = [max(1, round(scale * side)) for side in image.shape[1:]]
-        return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+        image = F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+        if len(self._reduced) < KEPT:
+            self._reduced[number] = image
+        return image
 
     def _cut(self, image: Tensor, seed: int) -> Tensor:
         """Jittered, then cropped; torchvision draws from PyTorch's generator."""

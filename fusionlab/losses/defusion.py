@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from fusionlab.console import note
 from fusionlab.data.photographs import open_photographs
-from fusionlab.data.pretext import JITTER, VEILS, MaskedPhotographs, parts_of
+from fusionlab.data.pretext import CELLS, JITTER, VEILS, MaskedPhotographs, parts_of
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Objective, Step
 from fusionlab.networks.base import FusionNetwork
@@ -38,10 +38,14 @@ class DeFusionObjective(Objective):
         pace: How much faster than the authors' the schedule runs; for trainings of less than their
             637,500 steps. It is over after 40,000 / pace steps.
         jitter: Least factor of brightness, contrast and saturation of a photograph, at most 1.
-        veils: What is seen where a mask hides the photograph, drawn for each source: ``noise``, the
-            authors'; ``blur`` and ``exposure``, the photograph out of focus, or far too dark or
-            bright, so that few steps teach what sharp and well exposed is.
+        veils: What is seen where a mask hides the photograph, drawn for each item: ``noise``, the
+            authors'; ``blur`` and ``exposure``, the photograph out of focus, or far too bright in
+            one source and too dark in the other, so that few steps teach what sharp and well
+            exposed is.
         longest: Pixels to which the longer side of larger photographs is reduced; None for none.
+        cells: Along a side of the coarse mask grids; the fine ones have twice as many, or one more.
+            Fewer than the authors' 13 make parts as large as those that are out of focus.
+        grey: Whether photographs lose their colours, for a network that fuses luma.
     """
 
     smallest_crop: ClassVar[int] = SMALLEST
@@ -53,11 +57,13 @@ class DeFusionObjective(Objective):
         jitter: float = JITTER,
         veils: Sequence[str] = VEILS[:1],
         longest: int | None = None,
+        cells: int = CELLS,
+        grey: bool = False,
     ) -> None:
         super().__init__()
         if type(pace) not in (int, float) or not 0 < pace < math.inf:
             raise InputError(f"training.options.pace must be above 0, got {pace!r}")
-        self.pace, self.masking = pace, Masking(jitter, veils, longest)
+        self.pace, self.masking = pace, Masking(jitter, veils, longest, cells, grey)
 
     def forward(
         self, network: FusionNetwork, batch: dict[str, Any], step: Step
@@ -143,14 +149,25 @@ class Masking:
         jitter: The option.
         veils: The option.
         longest: The option.
+        cells: The option.
+        grey: The option.
 
     Raises:
         InputError: If an option cannot be.
     """
 
-    def __init__(self, jitter: float, veils: Sequence[str], longest: int | None) -> None:
+    def __init__(
+        self,
+        jitter: float,
+        veils: Sequence[str],
+        longest: int | None,
+        cells: int = CELLS,
+        grey: bool = False,
+    ) -> None:
         if type(jitter) not in (int, float) or not 0 <= jitter <= 1:
             raise InputError(f"training.options.jitter must be from 0 to 1, got {jitter!r}")
+        if type(grey) is not bool:
+            raise InputError(f"training.options.grey must be true or false, got {grey!r}")
         known = ", ".join(VEILS)
         if isinstance(veils, str) or not veils or set(veils) - set(VEILS):
             raise InputError(
@@ -161,7 +178,12 @@ class Masking:
                 f"training.options.longest must be a whole number of {SMALLEST} or more, "
                 f"got {longest!r}"
             )
+        if type(cells) is not int or not 1 <= cells <= CELLS:
+            raise InputError(
+                f"training.options.cells must be a whole number from 1 to {CELLS}, got {cells!r}"
+            )
         self.jitter, self.veils, self.longest = float(jitter), list(veils), longest
+        self.cells, self.grey = cells, grey
 
     def open(self, name: str, settings: Training, seed: int) -> MaskedPhotographs:
         """Masked photographs of ``training.root``, else of those that scikit-image carries.
@@ -182,5 +204,12 @@ class Masking:
         photographs = open_photographs(settings.root, 1, settings.limit)
         note(f"learns from {len(photographs)} photographs")
         return MaskedPhotographs(
-            photographs, settings.crop_size, seed, self.jitter, self.veils, self.longest
+            photographs,
+            settings.crop_size,
+            seed,
+            self.jitter,
+            self.veils,
+            self.longest,
+            self.cells,
+            self.grey,
         )

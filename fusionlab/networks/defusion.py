@@ -6,12 +6,13 @@ Differs: both sources are encoded as one batch with features channels last in me
 convolutions of concatenated and enlarged maps are sums, enlarged afterwards; the softmax of two
 attentions is a sigmoid. The output is the same to rounding. Modules that the authors store twice
 (``lower``) are one, and their projection of the common part, which they never use, is left out.
-Images of up to 16 pixels a side are reflected again and again. ``width``, ``depth`` and ``skip``
-are ours.
+Images of up to 16 pixels a side are reflected again and again. ``width``, ``depth``, ``skip``
+and ``luma`` are ours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial, reduce
 from typing import Any, ClassVar, NamedTuple
 
@@ -220,8 +221,10 @@ class DeFusion(FusionNetwork):
             which costs little, but knows of the other source.
         width: Channels relative to the authors'.
         depth: Blocks of each layer relative to the authors'.
-        skip: Whether the last layers of the decoders see the encoder's maps of full size too; the
-            authors' do not, which makes fine detail slow to learn.
+        skip: Whether the last layers of the decoders see the sources and the encoder's maps of full
+            size too; the authors' do not, which makes fine detail slow to learn.
+        luma: Whether it fuses luma in every task, as where it learned from grey photographs; the
+            authors' fuses the colours of exposures and focal planes.
 
     Raises:
         InputError: If an option cannot be.
@@ -246,7 +249,12 @@ class DeFusion(FusionNetwork):
     licence: ClassVar[str] = "MIT"
 
     def __init__(
-        self, component: str = "alone", width: float = 1, depth: float = 1, skip: bool = False
+        self,
+        component: str = "alone",
+        width: float = 1,
+        depth: float = 1,
+        skip: bool = False,
+        luma: bool = False,
     ) -> None:
         super().__init__()
         if component not in COMPONENTS:
@@ -255,9 +263,12 @@ class DeFusion(FusionNetwork):
         for name, value in (("width", width), ("depth", depth)):
             if type(value) not in (int, float) or not 0 < value <= 4:
                 raise InputError(f"defusion: {name} must be in (0, 4], got {value!r}")
-        if type(skip) is not bool:
-            raise InputError(f"defusion: skip must be true or false, got {skip!r}")
+        for name, switch in (("skip", skip), ("luma", luma)):
+            if type(switch) is not bool:
+                raise InputError(f"defusion: {name} must be true or false, got {switch!r}")
         self.component, self.width, self.depth, self.skip = component, width, depth, skip
+        if luma:
+            self.rgb_tasks = frozenset()
         self._build_encoder()
         self._build_decoders()
         for module in self.modules():
@@ -276,20 +287,23 @@ class DeFusion(FusionNetwork):
 
     def _build_decoders(self) -> None:
         build = partial(self._layer, is_decoder=True)
-        full = [32] if self.skip else []
+        full = [self._channels(32) + 3] if self.skip else []
         self.decoder_common_layer1 = build(1024, 256, 256, p=64, count=2)
         self.decoder_common_layer2 = build(256, 128, 128, p=16, count=2)
         self.decoder_common_layer3 = build(64, 64, 64, p=4, count=2)
-        self.decoder_common_layer4 = nn.Sequential(build(16, *full, *full, p=4, count=2))
+        self.decoder_common_layer4 = nn.Sequential(build(16, p=4, count=2, more=2 * full))
         self.decoder_upper_layer1 = build(1024, 256, p=96, count=4)
         self.decoder_upper_layer2 = build(384, 128, p=32, count=4)
         self.decoder_upper_layer3 = build(128, 64, p=16, count=6)
-        self.decoder_upper_layer4 = nn.Sequential(build(64, *full, p=4, count=6))
+        self.decoder_upper_layer4 = nn.Sequential(build(64, p=4, count=6, more=full))
         self.decoder_upper_projection_layer = projection(self._channels(16))
         self.fusion_rule = projection(self._channels(16))
 
-    def _layer(self, *inputs: int, p: int, count: int, **first: Any) -> Layer:
-        channels = sum(map(self._channels, inputs))
+    def _layer(
+        self, *inputs: int, p: int, count: int, more: Sequence[int] = (), **first: Any
+    ) -> Layer:
+        """Inputs are the authors' channels, ``more`` is added as it is."""
+        channels = sum(map(self._channels, inputs)) + sum(more)
         blocks = max(1, round(count * self.depth))
         return Layer(channels, self._channels(4 * p) // 4, blocks, **first)
 
@@ -362,11 +376,14 @@ class DeFusion(FusionNetwork):
         return common, [x.unflatten(0, pairs) for x in unique], pyramid
 
     def _pyramid(self, images: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) to maps of half to an eighth of the size; first of all of it, with skip."""
+        """(N, 3, H, W) to maps of half to an eighth of the size.
+
+        With skip that of full size comes first, and the image behind its channels.
+        """
         x = self.encoder_upper(images.contiguous(memory_format=torch.channels_last))
         half = self.upper_encoder_layer1(F.max_pool2d(x, 3, 2, padding=1))
         quarter = self.upper_encoder_layer2(half)
-        full = [x] if self.skip else []
+        full = [torch.cat((x, images), 1)] if self.skip else []
         return [*full, half, quarter, self.upper_encoder_layer3(quarter)]
 
     def _common(self, *pyramids: list[Tensor], size: torch.Size) -> tuple[Tensor, list[Tensor]]:

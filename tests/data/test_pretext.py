@@ -16,7 +16,7 @@ from fusionlab.data.pretext import (
     noise,
     parts_of,
     random_grids,
-    random_veil,
+    random_veils,
 )
 
 PHOTOGRAPHS = [torch.rand(3, 40, 50), torch.rand(1, 60, 44), torch.rand(3, 33, 35)]
@@ -132,13 +132,46 @@ def test_crops_and_jitter_are_torchvision_s():
 
 
 def test_other_veils_hide_sharpness_or_exposure():
+    """One source is too bright, the other too dark."""
     rng, image = np.random.default_rng(0), torch.rand(3, 32, 32)
-    blurred = random_veil(image, "blur", rng)
-    assert blurred.std() < 0.5 * image.std()
-    assert_close(blurred.mean(), image.mean(), rtol=0, atol=0.03)
+    for blurred in random_veils(image, "blur", rng):
+        assert blurred.std() < 0.5 * image.std()
+        assert_close(blurred.mean(), image.mean(), rtol=0, atol=0.03)
     for _ in range(8):
-        exposed = random_veil(image, "exposure", rng)
-        ratio = (exposed / image)[exposed < 1]
-        assert_close(ratio.std(), torch.tensor(0.0), rtol=0, atol=1e-4)
-        stops = abs(2.2 * ratio.mean().log2())
-        assert 1.5 <= stops <= 4
+        for sign, exposed in zip((1, -1), random_veils(image, "exposure", rng), strict=True):
+            ratio = (exposed / image)[exposed < 1]
+            assert_close(ratio.std(), torch.tensor(0.0), rtol=0, atol=1e-4)
+            stops = sign * 2.2 * ratio.mean().log2()
+            assert 1.5 <= stops <= 4
+
+
+def test_few_cells_make_large_parts():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        grids = random_grids(rng, 3)
+        assert [len(one) for one in grids.coarse] == [3, 3]
+        assert len(grids.fine[0]) in (6, 7)
+        assert len(grids.third) in (3, 6, 7)
+
+
+def test_photographs_lose_their_colours():
+    colours = [torch.tensor([0.8, 0.6, 0.4]).view(3, 1, 1).expand(3, 40, 30)]
+    image = MaskedPhotographs(colours, 24, jitter=1, grey=True)[0]["reference"]
+    expected = torch.full((3, 24, 24), 0.299 * 0.8 + 0.587 * 0.6 + 0.114 * 0.4)
+    assert_close(image, expected, rtol=0, atol=1e-5)
+
+
+def test_large_photographs_are_read_once_where_they_are_reduced():
+    class Counted(list):
+        read = 0
+
+        def __getitem__(self, index):
+            self.read += 1
+            return super().__getitem__(index)
+
+    photographs = Counted([torch.rand(3, 60, 90), torch.rand(1, 80, 64)])
+    data = MaskedPhotographs(photographs, 32, longest=48)
+    first = [data[k] for k in range(6)]
+    assert photographs.read == 2
+    again = MaskedPhotographs(photographs, 32, longest=48)
+    assert torch.equal(again[4]["sources"], first[4]["sources"])

@@ -104,6 +104,8 @@ def test_the_objective_sees_the_network_s_images_without_padding():
         ({"jitter": 2}, "jitter must be from 0 to 1, got 2"),
         ({"veils": "noise"}, "veils must be a list of one or more of noise, blur, exposure"),
         ({"veils": ["fog"]}, r"got \['fog'\]"),
+        ({"cells": 0}, "cells must be a whole number from 1 to 13, got 0"),
+        ({"grey": 1}, "grey must be true or false, got 1"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

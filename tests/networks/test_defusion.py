@@ -10,10 +10,12 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from benchmarks.authors_defusion import AuthorsDeFusion
+from fusionlab.data.dataset import open_data
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network
 from fusionlab.networks.defusion import DeFusion, Pointwise
+from fusionlab.settings import Data
 from fusionlab.ttd import TestTimeDynamicFusion
 from tests.networks import contract
 from tests.networks.formula import checksum, formula_weights, read_layout
@@ -153,6 +155,7 @@ def test_convolutions_start_as_the_authors():
         ({"width": 0}, r"width must be in \(0, 4\], got 0"),
         ({"depth": True}, r"depth must be in \(0, 4\], got True"),
         ({"depth": float("nan")}, r"depth must be in \(0, 4\], got nan"),
+        ({"luma": 1}, "luma must be true or false, got 1"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):
@@ -321,7 +324,7 @@ def test_it_keeps_the_contract_with_joint_components(lively):
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_with_skip_the_last_layers_see_the_encoder_s_maps_of_full_size(lively):
+def test_with_skip_the_last_layers_see_sources_and_maps_of_full_size(lively):
     network, sources = lively("defusion", skip=True, **DeFusion.small), torch.rand(1, 2, 3, 19, 37)
     with torch.no_grad():
         network.fusion_rule[0].weight.mul_(0.05)
@@ -332,8 +335,23 @@ def test_with_skip_the_last_layers_see_the_encoder_s_maps_of_full_size(lively):
         assert_close(components[:, m], network(sources[:, [m, m]]), **ROUNDING)
     for layers, count in ((network.decoder_common_layer4, 2), (network.decoder_upper_layer4, 1)):
         weight = layers[0].layer[0].conv1.weight
-        weight[:, -count * 8 :] = 0  # 8 channels of each source
+        weight[:, -count * 11 :] = 0  # 8 channels and 3 colours of each source
     assert (network(sources) - fused).abs().max() > 1e-4
+
+
+def test_what_learned_from_grey_photographs_fuses_luma(lively):
+    """With the colours of the sources, as another network of luma does."""
+    network = lively("defusion", luma=True, **DeFusion.small).eval()
+    network.fusion_rule[0].weight.data.mul_(0.05)
+    network.fusion_rule[0].bias.data.fill_(0.3)
+    (data,) = open_data(Data(task="mff"))
+    sample = data[0]
+    found = Fuser(network, "mff")(sample).fused
+    assert torch.equal(found, Fuser(network, "mff", colour="luma")(sample).fused)
+    other = create_network("defusion", **DeFusion.small)
+    other.load_state_dict(network.state_dict())
+    assert torch.equal(found, Fuser(other.eval(), "mff", colour="luma")(sample).fused)
+    assert not torch.equal(found, Fuser(other, "mff")(sample).fused)
 
 
 def test_a_shortcut_in_single_precision_is_added_in_half():
