@@ -13,6 +13,8 @@ forms. [Why is my number different?](#why-is-my-number-different) starts from th
 
 - What is measured is the **luma of 8-bit images**: grey levels 0 to 255, 0.299 R + 0.587 G +
   0.114 B rounded, of the sources F was made from and of the fused image F as it is saved.
+  The presets `mefb` and `vifb` score R, G and B one by one, as their code does, and take the mean;
+  `--metrics.colour luma` or `channels` decides otherwise.
 - Every image has its own value; a table shows the **mean of the values** of all images. It depends
   neither on batch size, order nor number of processes.
 - A **convention** is one form of a metric in circulation. `paper` is the metric's own publication;

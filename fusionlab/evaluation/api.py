@@ -27,6 +27,7 @@ from fusionlab.runs.files import write_json
 from fusionlab.runs.folder import make
 from fusionlab.runs.run import SUMMARY
 from fusionlab.settings import TTD, Conditions, Data, Method, Tasks
+from fusionlab.settings.groups import BY_CHANNEL
 from fusionlab.tasks.bench import TaskBench
 
 
@@ -37,6 +38,7 @@ def evaluate(
     ttd: TTD | str | Sequence[TTD] | None = None,
     weights: str | Path | Sequence[str | Path] | None = None,
     metrics: str | Sequence[str] = "ttd",
+    colour: str | None = None,
     theorem: bool = False,
     tasks: Tasks | TaskBench | None = None,
     output: str | Path | None = None,
@@ -54,6 +56,7 @@ def evaluate(
         ttd: Settings of test-time dynamic fusion, or the name of a preset.
         weights: Folders with checkpoints for networks in the short form, as ``--weights``.
         metrics: A preset, or names of metrics.
+        colour: ``luma`` or ``channels``, as ``--metrics.colour``. Default: the preset's.
         theorem: Whether the theorem of TTD is measured.
         tasks: Settings of detection and segmentation, or detectors and segmenters opened.
         output: Folder for the rows and pictures. Default: none are kept.
@@ -70,7 +73,9 @@ def evaluate(
     places = [weights] if isinstance(weights, str | Path) else weights
     networks, folders = _given_methods(methods, settings, datasets, places)
     chosen = open_metrics(metrics) if isinstance(metrics, str) else open_metrics(names=metrics)
-    scorer = Scorer(chosen, any(one.has_reference for one in datasets))
+    scorer = Scorer(
+        chosen, any(one.has_reference for one in datasets), _by_channel(metrics, colour)
+    )
     plan = [one for dataset in datasets for one in conditions(Conditions(), dataset)]
     bench = Bench(networks, folders, datasets, plan, scorer, theorem=theorem)
     bench.pictures = output is not None
@@ -93,6 +98,7 @@ def score(
     data: str | Path | FusionDataset | Data,
     *,
     metrics: str | Sequence[str] = "ttd",
+    colour: str | None = None,
 ) -> dict[str, Any]:
     """Score folders of fused pictures, made by any tool, one per method.
 
@@ -100,6 +106,7 @@ def score(
         folders: The folders; pictures are matched with samples by their names.
         data: What was fused.
         metrics: A preset, or names of metrics.
+        colour: As for :func:`evaluate`.
 
     Returns:
         What ``summary.json`` holds.
@@ -109,7 +116,14 @@ def score(
     """
     paths = [folders] if isinstance(folders, str | Path) else list(folders)
     named = dict(zip(method_names([Path(one) for one in paths]), map(Path, paths), strict=True))
-    return evaluate(named, data, metrics=metrics)
+    return evaluate(named, data, metrics=metrics, colour=colour)
+
+
+def _by_channel(metrics: str | Sequence[str], colour: str | None) -> bool:
+    if colour not in (None, "luma", "channels"):
+        raise InputError(f"colour must be luma or channels, got {colour!r}")
+    preset = isinstance(metrics, str) and metrics in BY_CHANNEL
+    return preset if colour is None else colour == "channels"
 
 
 def _given_data(

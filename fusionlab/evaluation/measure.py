@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from fusionlab.data.batches import collate, worker_options
-from fusionlab.data.colour import grey_levels, to_levels
+from fusionlab.data.colour import grey_levels, to_levels, to_rgb
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.images import read_image
 from fusionlab.evaluation.bench import Bench, original_index
-from fusionlab.evaluation.conditions import Condition
+from fusionlab.evaluation.conditions import Condition, CorruptedDataset
 from fusionlab.evaluation.looking import Looked, look
 from fusionlab.evaluation.memory import memory_of
 from fusionlab.evaluation.methods import NetworkMethods
@@ -98,12 +98,12 @@ class _Measured:
 
         Args:
             scorer: The metrics.
-            sources: (M, 1, H, W), uint8.
+            sources: (M, 1, H, W), uint8, or RGB where the scorer wants it.
             truth: (1, H, W), uint8; None where there is none.
             scores: Values of the folders' pictures by method.
         """
-        greys = [grey for _, grey, *_ in self.pictures]
-        values = scorer.values_of_all(greys, sources, truth)
+        seen = [picture for _, picture, *_ in self.pictures]
+        values = scorer.values_of_all(seen, sources, truth)
         lines = zip(self.pictures, values, strict=True)
         self.values = [(method, own, ms, mb) for (method, _, ms, mb), own in lines]
         self.values += [(method, own, None, None) for method, own in scores]
@@ -131,14 +131,29 @@ class _Samples(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = self.dataset[index]
+        by_channel = self.scorer.by_channel
+        if by_channel:
+            sample["levels"] = source_levels(self.dataset, index)
         found = {
-            folder.name: grey_levels(read_image(path)[None])[0]
+            folder.name: colour_levels(image) if by_channel else grey_levels(image[None])[0]
             for folder in self.folders
             if (path := folder.paths.get(original_index(self.dataset, index))) is not None
+            and (image := read_image(path)) is not None
         }
-        truth = sample.get("reference")
-        values = self.scorer.values_of_all([*found.values()], sample["grey"], truth)
+        seen = sample["levels" if by_channel else "grey"]
+        values = self.scorer.values_of_all([*found.values()], seen, sample.get("reference"))
         return {**sample, "scores": [*zip(found, values, strict=True)]}
+
+
+def colour_levels(image: Tensor) -> Tensor:
+    """What a file of RGB holds: (1 or 3, H, W) in [0, 1] to (3, H, W), uint8."""
+    return to_levels(to_rgb(image))
+
+
+def source_levels(dataset: FusionDataset, index: int) -> Tensor:
+    """The sources of a sample as files of RGB hold them, undamaged, (M, 3, H, W), uint8."""
+    whole = dataset.whole if isinstance(dataset, CorruptedDataset) else dataset
+    return torch.stack([colour_levels(image) for image in whole.images(index)[0]])
 
 
 @torch.inference_mode()
@@ -287,14 +302,15 @@ def _measure_batch(
     folder: Path,
     peaks: dict[str, float],
 ) -> list[_Measured]:
-    dataset = condition.dataset
+    dataset, by_channel = condition.dataset, bench.scorer.by_channel
+    seen = batch["levels" if by_channel else "grey"]
     found = [
         _Measured(Sample(dataset.name, dataset.task, condition.name, name)) for name in batch["id"]
     ]
     for k, one in enumerate(found):
         if not condition.kind:
             for m, name in enumerate(batch["source_names"][k]):
-                one.pictures.append((name + ALONE, batch["grey"][k][m], None, None))
+                one.pictures.append((name + ALONE, seen[k][m], None, None))
         index = int(batch["index"][k])
         if bench.pictures:
             _write_sources(folder, dataset, index, one.sample)
@@ -305,7 +321,8 @@ def _measure_batch(
         for method, pictures, theorem in station.measure(batch, bench.theorem, bench.pictures):
             for k, (one, picture) in enumerate(zip(found, pictures, strict=True)):
                 taken = [*(turn[method] for turn in turns), picture.milliseconds]
-                one.pictures.append((method, picture.grey, median(taken), peaks.get(method)))
+                shown = picture.fused if by_channel else picture.grey
+                one.pictures.append((method, shown, median(taken), peaks.get(method)))
                 one.rd += [(method, *line) for line in _rd_lines(picture)]
                 if one.looked is not None:
                     one.looked.add(method, picture.fused)
@@ -315,7 +332,7 @@ def _measure_batch(
                     _write_picture(folder, one.sample, method, picture)
     for k, one in enumerate(found):
         truth = batch["reference"][k] if "reference" in batch else None
-        one.score(bench.scorer, batch["grey"][k], truth, batch["scores"][k])
+        one.score(bench.scorer, seen[k], truth, batch["scores"][k])
     return found
 
 

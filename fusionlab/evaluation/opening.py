@@ -67,7 +67,9 @@ def open_bench(settings: Namespace) -> Bench:
         for line in (line for folder in folders for line in folder.notes()):
             note(line)
     metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
-    scorer = Scorer(metrics, any(dataset.has_reference for dataset in datasets))
+    scorer = Scorer(
+        metrics, any(dataset.has_reference for dataset in datasets), settings.metrics.by_channel
+    )
     plan = [one for dataset in datasets for one in conditions(settings.conditions, dataset)]
     bench = Bench(
         networks,

@@ -167,7 +167,7 @@ def describe(bench: Bench, settings: dict[str, Any], job: str) -> dict[str, Any]
         "conditions": list(every.values()),
         "metrics": {**bench.scorer.describe(), **(task_metrics(tasks) if tasks else {})},
         "tasks": tasks,
-        "metrics_form": bench.scorer.fusion.forms,
+        "metrics_form": bench.scorer.forms,
         "notes": notes,
         **({"shard": list(bench.shard)} if bench.shard[1] > 1 else {}),
         **provenance(),

@@ -8,7 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fusionlab.metrics import FusionMetrics, ImageMean, TruthAffinePSNR, TruthPSNR, TruthSSIM
+from fusionlab.data.colour import levels_luma
+from fusionlab.metrics import (
+    FusionMetrics,
+    ImageMean,
+    TruthAffinePSNR,
+    TruthPSNR,
+    TruthSSIM,
+    per_channel,
+)
 
 DIRECTIONS = {True: "higher", False: "lower", None: "zero"}
 
@@ -19,10 +27,14 @@ class Scorer:
     Args:
         metrics: Metrics of the fused picture and its sources.
         with_truth: Whether some data set has a ground truth.
+        by_channel: Whether R, G and B are scored one by one, in place of luma. The distance to a
+            ground truth is that of luma in any case.
     """
 
-    def __init__(self, metrics: Sequence[ImageMean], with_truth: bool) -> None:
-        self.fusion = FusionMetrics(metrics)
+    def __init__(
+        self, metrics: Sequence[ImageMean], with_truth: bool, by_channel: bool = False
+    ) -> None:
+        self.fusion, self.by_channel = FusionMetrics(metrics), by_channel
         truth = [TruthPSNR(), TruthAffinePSNR(), TruthSSIM()]
         self.truth = FusionMetrics(truth) if with_truth else None
 
@@ -31,6 +43,11 @@ class Scorer:
         """The K metrics by the names of their columns."""
         tables = [self.fusion, *([self.truth] if self.truth else [])]
         return {name: one for table in tables for name, one in table.metrics_by_name().items()}
+
+    @property
+    def forms(self) -> str:
+        """The conventions in a few words, for the head of a table."""
+        return self.fusion.forms + (", mean over R, G and B" if self.by_channel else "")
 
     @property
     def headings(self) -> list[str]:
@@ -43,7 +60,8 @@ class Scorer:
         return {
             name: {
                 "direction": DIRECTIONS[one.higher_is_better],
-                "convention": f"{one.convention_name}: {one.convention}",
+                "convention": f"{one.convention_name}: {one.convention}"
+                + ("; mean over R, G and B" if self.by_channel and name not in truth else ""),
                 "truth": name in truth,
             }
             for name, one in self.metrics.items()
@@ -59,8 +77,8 @@ class Scorer:
         """Score N pictures of the same sources; what metrics need of these is computed once.
 
         Args:
-            pictures: (1, H, W), uint8, each.
-            sources: (M, 1, H, W), uint8.
+            pictures: (1, H, W), uint8, each; (3, H, W) if channels are scored.
+            sources: (M, 1, H, W), uint8; (M, 3, H, W) if channels are scored.
             truth: (1, H, W), uint8; None where there is none.
 
         Returns:
@@ -68,14 +86,31 @@ class Scorer:
         """
         if not pictures:
             return []
+        if self.by_channel:
+            values = self._by_channel(pictures, sources)
+            pictures = [levels_luma(picture) for picture in pictures]
         images = [picture[None].float() for picture in pictures]
-        values = self.fusion.values_of_one(images, sources[None].float()).tolist()
+        if not self.by_channel:
+            values = self.fusion.values_of_one(images, sources[None].float()).tolist()
         if self.truth is None:
             return values
         if truth is None:
             return [one + [float("nan")] * len(self.truth.names) for one in values]
         more = self.truth.values_of_one(images, truth[None, None].float()).tolist()
         return [one + other for one, other in zip(values, more, strict=True)]
+
+    def _by_channel(self, pictures: Sequence[Tensor], sources: Tensor) -> list[list[float]]:
+        """The K values of each RGB picture; NaN where a metric takes another number of sources."""
+        given, count = sources[None].float(), len(sources)
+        return [
+            [
+                per_channel(metric, picture[None].float(), given).item()
+                if metric.source_count in (None, count)
+                else float("nan")
+                for metric in self.fusion.metrics
+            ]
+            for picture in pictures
+        ]
 
 
 def moved(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:

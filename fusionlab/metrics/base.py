@@ -178,6 +178,9 @@ class ImageMean(Metric):
     name: ClassVar[str]
     long_name: ClassVar[str]
     conventions: ClassVar[Mapping[str, Convention]]
+    of_colour: ClassVar[Mapping[str, Callable[[Tensor], Tensor]]] = {}
+    """By convention, the picture of one channel that its program makes of RGB, if not each channel
+    by itself; see :mod:`fusionlab.metrics.per_channel`."""
     minimum_size: int = 1  # of height and width
     source_count: int | None = None  # None: any number
     bytes_per_pixel: int = 120  # at its peak, of two sources, roughly

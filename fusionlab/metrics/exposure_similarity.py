@@ -16,6 +16,7 @@ from fusionlab.metrics.base import (
     precise,
     root,
 )
+from fusionlab.metrics.per_channel import matlab_luma
 from fusionlab.metrics.windows import halved, window_covariance, window_variance
 
 WINDOW = 11
@@ -114,6 +115,7 @@ class ExposureSimilarity(ImageMean):
     bytes_per_pixel = 510
     name = "MEF_SSIM"
     long_name = "Structural similarity for multi-exposure fusion"
+    of_colour: ClassVar = {"mefb": matlab_luma}
     conventions: ClassVar[Mapping[str, Convention]] = {
         "paper": _SAME,
         "mefb": _SAME,

@@ -14,6 +14,7 @@ from fusionlab.metrics.base import (
     precise,
     root,
 )
+from fusionlab.metrics.per_channel import side_by_side
 
 
 def spatial_frequency(
@@ -65,6 +66,7 @@ class SpatialFrequency(ImageMean):
 
     name = "SF"
     long_name = "Spatial frequency"
+    of_colour: ClassVar = {"vifb": side_by_side}
     conventions: ClassVar = {
         "paper": _PAPER,
         "ttd": _PAPER,

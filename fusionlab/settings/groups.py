@@ -137,6 +137,9 @@ class Data:
         at_least("data.workers", self.workers, 0)
 
 
+BY_CHANNEL = ("vifb", "mefb")  # presets whose code bases score R, G and B one by one
+
+
 @dataclass
 class Metrics:
     """What is measured on the fused images.
@@ -145,10 +148,21 @@ class Metrics:
         preset: ttd (the TTD paper's table), vifb, mefb, linfeng, cddfuse (what these code bases
             report, as they compute it), or all (every metric by its own paper's definition).
         names: Metrics in place of a preset, perhaps with a convention, e.g. [EN, EI:mefb].
+        colour: What is scored of coloured pictures: luma, or channels (R, G and B one by one, then
+            their mean). Default: what the preset's code base does: channels for vifb and mefb,
+            luma for all others.
     """
 
     preset: Literal["ttd", "vifb", "mefb", "linfeng", "cddfuse", "all"] = "ttd"
     names: list[str] | None = None
+    colour: Literal["luma", "channels"] | None = None
+
+    @property
+    def by_channel(self) -> bool:
+        """Whether R, G and B are scored one by one."""
+        if self.colour is None:
+            return self.names is None and self.preset in BY_CHANNEL
+        return self.colour == "channels"
 
 
 @dataclass

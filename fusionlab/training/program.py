@@ -92,6 +92,8 @@ def _open(settings: Namespace) -> tuple[Objective, FusionNetwork]:
 
 
 def _module(settings: Namespace, objective: Objective, network: FusionNetwork) -> FusionModule:
+    if settings.metrics.colour == "channels":
+        raise InputError("metrics.colour channels is for evaluate; a training validates luma")
     network.checkpoint = {}  # what it starts from is no longer what it is
     return FusionModule(
         network,
