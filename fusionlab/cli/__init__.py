@@ -13,6 +13,7 @@ COMMANDS = {  # each has a module of its name here, with ``main(argv)``
     "evaluate": "compare networks, with and without test-time dynamic fusion, and others' pictures",
     "train": "train a fusion network",
     "fuse": "fuse pictures, folders of pictures or videos",
+    "app": "open a page in the browser that fuses what is dropped on it",
     "figures": "draw figures for a paper",
     "data": "list the named data sets, check a folder, make a manifest",
     "networks": "list the networks, convert published checkpoints, export to ONNX",

@@ -111,6 +111,8 @@ def test_every_command_and_example_runs(name, folder, monkeypatch):
     page = next(page for page in PAGES if page.name == name)
     _make_videos(folder)
     for words in commands(page):
+        if words == ["app"]:
+            continue  # tests/fuse/test_page.py
         extra = ["--wandb", "disabled"] if words[0] == "evaluate" else []
         extra += ["--overwrite"] if words[0] == "fuse" else []
         main([*words, *extra])
