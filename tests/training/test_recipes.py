@@ -33,6 +33,7 @@ EXPOSURES = ("under", "over")
 MASKED = {"crop_size": 32, "limit": 2, "batch_size": 2}
 SMALL_NETWORKS = {
     "defusion": DeFusion.small,
+    "defusion_small": DeFusion.small,
     "defusionpp": DeFusionPP.small,
     "defusionpp_mcud": DeFusionPP.small,
     "divfusion": DIVFusion.small,
@@ -56,6 +57,7 @@ SMALL = {  # what learns in seconds on a CPU
         **{"options.width": 64, "options.size": 64},
     },
     "defusion": MASKED | {"options.pace": 3000},
+    "defusion_small": MASKED | {"options.pace": 3000, "warmup_steps": 0},
     "defusionpp": MASKED,
     "defusionpp_mcud": MASKED,
     "densefuse": {"crop_size": 176, "batch_size": 2, "limit": 2},
@@ -185,6 +187,7 @@ def test_every_config_runs_one_batch(path, run_recipe):
 # tests/losses lowers theirs in a few steps
 LONG = (
     "defusion",
+    "defusion_small",
     "defusionpp",
     "defusionpp_mcud",
     "detect_llvip",
