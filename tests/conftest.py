@@ -1,6 +1,8 @@
 """Fixtures for all tests."""
 
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,15 @@ def shared() -> Path:
 def no_tracking(monkeypatch) -> None:
     """Only the tests of tracking track."""
     monkeypatch.setenv("WANDB_MODE", "disabled")
+
+
+@pytest.fixture(autouse=True)
+def signals_stay() -> Iterator[None]:
+    """A program that was interrupted within a test ignores Ctrl-C from then on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
