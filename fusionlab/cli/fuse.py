@@ -79,6 +79,13 @@ def parser() -> Parser:
         help="Whose size the images of a sample get where they differ. Default: they are refused.",
     )
     made.add_argument(
+        "--align",
+        type=Optional[Literal["translation", "homography"]],  # noqa: UP045 (as above)
+        default=None,
+        help="Lay the sources of a sample onto the first and cut them to what all show, for "
+        "hand-held cameras. Default: they stay as they are, and are told if they seem displaced.",
+    )
+    made.add_argument(
         "--range",
         type=Optional[Union[float, str, dict[str, Union[float, str]]]],  # noqa: UP007, UP045
         default=None,

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from fusionlab.console import note
+from fusionlab.data.alignment import Alignment, align
 from fusionlab.data.classes import ClassSet
 from fusionlab.data.colour import grey_levels, merge_chroma, to_chroma, to_luma, to_rgb
 from fusionlab.data.decoding import Header, header
@@ -141,6 +142,8 @@ class FolderDataset(FusionDataset):
         labels: Folder of the labels, or a COCO JSON file; None finds them, ``none`` has none.
         classes: Names of their classes by index, or the name of a known data set.
         resize: ``first`` or ``smallest``: whose size the images of a sample get where they differ.
+        align: ``translation`` or ``homography``: lay sources onto the first of their sample. All
+            are read for that at once.
 
     Raises:
         InputError: If the images of a sample differ in size, or one is unreadable.
@@ -155,6 +158,7 @@ class FolderDataset(FusionDataset):
         labels: str | None = None,
         classes: Sequence[str] | None = None,
         resize: str | None = None,
+        align: str | None = None,
     ) -> None:
         super().__init__(listing.name, task)
         self.listing, self._labels, self._classes = listing, labels, classes
@@ -180,18 +184,43 @@ class FolderDataset(FusionDataset):
             raise InputError(
                 f"{lacking.id} in {listing.root} has no ground truth, others have; add it"
             )
+        self._read_sizes = list(self.sizes)
+        self.align, self.alignments = align, list[Alignment]()
+        if align is not None:
+            self._align(align)
+
+    @property
+    def aligned(self) -> list[str]:
+        """Ids of the samples of which a source was moved."""
+        pairs = zip(self.ids, self.alignments, strict=False)
+        return [id_ for id_, one in pairs if one.maps]
+
+    def _align(self, kind: str) -> None:
+        """Find where the sources of all samples lie; what was odd in the files is said later."""
+        counted, self.noticed = self.noticed, {name: Noticed() for name in self.noticed}
+        found = [
+            align(dict(zip(self.source_names[k], self.images(k)[0], strict=True)), kind)
+            for k in range(len(self))
+        ]
+        self.noticed, self._last, self.alignments = counted, None, found
+        self.sizes = [(one.height, one.width) for one in found]
 
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
         """Read the files of a sample, all at its size; the last one is kept, written next."""
         kept = self._last
         if kept is None or kept[0] != index:
-            sample, size = self.listing.samples[index], self.sizes[index]
-            read = [_at_size(self._read(n, path), size) for n, path in sample.sources.items()]
+            sample = self.listing.samples[index]
+            read = [self._opened(index, name, path) for name, path in sample.sources.items()]
             truth = sample.reference
-            whole = None if truth is None else _at_size(self._read(REFERENCE, truth), size)
+            whole = None if truth is None else self._opened(index, REFERENCE, truth)
             kept = (index, read, whole)
             self._last = kept if self.keeps_last else None
         return list(kept[1]), kept[2]
+
+    def _opened(self, index: int, name: str, path: Path) -> Tensor:
+        """An image of a sample as it is read, then resized, then aligned."""
+        image = _at_size(self._read(name, path), self._read_sizes[index])
+        return self.alignments[index].applied(name, image) if self.alignments else image
 
     @cached_property
     def label_reader(self) -> LabelReader:
@@ -205,6 +234,11 @@ class FolderDataset(FusionDataset):
             raise InputError(
                 f"{self.listing.root} has labels, and {self.resized[0]} is resized, which would "
                 "move them; leave out data.resize, or set data.labels to none"
+            )
+        if files and self.aligned:
+            raise InputError(
+                f"{self.listing.root} has labels, and {self.aligned[0]} is aligned and cut, which "
+                "would move them; leave out data.align, or set data.labels to none"
             )
         return LabelReader(self.listing, files, self.sizes, self._classes)
 
@@ -234,6 +268,9 @@ class FolderDataset(FusionDataset):
         """Lines about what was odd in the files that were read so far, and about their sizes."""
         said = f"{len(self.resized)} of {len(self)} samples have images of different sizes; they "
         told = [f"{said}are resized to the {self.resize}"] if self.resized else []
+        if self.aligned:
+            count = f"{len(self.aligned)} of {len(self)} samples were"
+            told += [f"{count} aligned to their first source ({self.align}) and cut"]
         return [*(line for name, one in self.noticed.items() for line in one.lines(name)), *told]
 
     def _read(self, name: str, path: Path) -> Tensor:
@@ -310,6 +347,7 @@ class FolderDataset(FusionDataset):
             "page": max(filter(None, pages), default=None),
             "registration": self.registration or None,
             "resized": {"to": self.resize, "ids": self.resized} if self.resized else None,
+            "aligned": {"by": self.align, "ids": self.aligned} if self.align else None,
             "notes": self.notes or None,
         }
         return {
@@ -382,7 +420,7 @@ def open_data(settings: Data, allow_unmatched: bool = False) -> list[FusionDatas
     if settings.root is not None:
         listing, task = _find(settings, allow_unmatched)
         page, labels, classes = settings.page, settings.labels, settings.classes
-        how = (settings.range, page, labels, classes, settings.resize)
+        how = (settings.range, page, labels, classes, settings.resize, settings.align)
         return [FolderDataset(listing, task, *how)]
     return [SceneDataset(task) for task in ([settings.task] if settings.task else TASKS)]
 

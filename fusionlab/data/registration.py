@@ -65,10 +65,10 @@ def offset_between(first: Tensor, other: Tensor) -> Offset | None:
         other: The same size.
     """
     scale = max(1.0, max(first.shape[-2:]) / SIDE)
-    one, two = _edges(first, scale), _edges(other, scale)
+    one, two = edges(first, scale), edges(other, scale)
     if min(one.shape) < 16 or not one.any() or not two.any():
         return None
-    before = _correlation(one, two, 0, 0)
+    before = correlation(one, two, 0, 0)
     best = _moved(one, two, before, "", scale)
     for name, axis in MIRRORED.items():
         turned = _moved(one, np.flip(two, axis), before, name, scale)
@@ -101,12 +101,12 @@ def displaced(samples: Iterable[tuple[str, Mapping[str, Tensor]]]) -> list[str]:
 
 
 def _moved(one: np.ndarray, two: np.ndarray, before: float, name: str, scale: float) -> Offset:
-    down, right = _peak(one, two)
-    fit = _correlation(one, two, down, right)
+    down, right = shift_between(one, two)
+    fit = correlation(one, two, down, right)
     return Offset(round(right * scale), round(down * scale), name, fit, before)
 
 
-def _edges(image: Tensor, scale: float) -> np.ndarray:
+def edges(image: Tensor, scale: float) -> np.ndarray:
     """Strength of the edges of a small copy, (h, w), without its mean."""
     luma = to_luma(image)[None].float()
     size = [max(1, round(side / scale)) for side in luma.shape[-2:]]
@@ -117,7 +117,7 @@ def _edges(image: Tensor, scale: float) -> np.ndarray:
     return (strength - strength.mean()).numpy()
 
 
-def _peak(one: np.ndarray, two: np.ndarray) -> tuple[int, int]:
+def shift_between(one: np.ndarray, two: np.ndarray) -> tuple[int, int]:
     """Rows and columns by which the second must be moved."""
     window = np.outer(np.hanning(one.shape[0]), np.hanning(one.shape[1]))
     cross = np.fft.rfft2(one * window) * np.conj(np.fft.rfft2(two * window))
@@ -130,7 +130,7 @@ def _peak(one: np.ndarray, two: np.ndarray) -> tuple[int, int]:
     return row, column
 
 
-def _correlation(one: np.ndarray, two: np.ndarray, down: int, right: int) -> float:
+def correlation(one: np.ndarray, two: np.ndarray, down: int, right: int) -> float:
     """Pearson's, over the part that both show; 0 where that is less than a quarter."""
     height, width = one.shape
     rows, columns = height - abs(down), width - abs(right)

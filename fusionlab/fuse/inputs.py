@@ -74,6 +74,7 @@ def open_dataset(
     range_: float | str | Mapping[str, float | str] | None = None,
     page: int | None = None,
     resize: str | None = None,
+    align: str | None = None,
     allow_unmatched: bool = False,
 ) -> tuple[FusionDataset, list[str]]:
     """The samples to fuse, and why others of a folder cannot be.
@@ -85,6 +86,7 @@ def open_dataset(
         range_: White level of stored values, ``auto``, or either by source.
         page: Page of files that have several, from 1.
         resize: ``first`` or ``smallest``, for images of different sizes.
+        align: ``translation`` or ``homography``, to lay sources onto the first of their sample.
         allow_unmatched: Whether files of folders without a partner are left out.
 
     Raises:
@@ -92,8 +94,8 @@ def open_dataset(
             readable.
     """
     if kind == "videos":
-        if range_ is not None or page is not None or resize is not None:
-            raise InputError("--range, --page and --resize are for images, not for videos")
+        if any(one is not None for one in (range_, page, resize, align)):
+            raise InputError("--range, --page, --resize and --align are for images, not for videos")
         return VideoDataset(sources, task), []
     first = next(iter(sources.values()))
     samples, left_out = [Sample(stem(first), sources)], list[Path]()
@@ -104,7 +106,7 @@ def open_dataset(
     if not readable:
         raise InputError(next(iter(faults.values())))
     dataset = FolderDataset(
-        Listing(first.parent, kind, readable), task, range_, page, resize=resize
+        Listing(first.parent, kind, readable), task, range_, page, resize=resize, align=align
     )
     if left_out:
         names = ", ".join(path.name for path in left_out[:3])

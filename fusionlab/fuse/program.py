@@ -102,8 +102,9 @@ def _open(
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
     how = (settings.colour, group.stretch, settings.tile, settings.bits == 16)
     fuser = Fuser(network.to(best_device()), task, *how)
-    how_read = (settings.range, settings.page, settings.resize, settings.allow_unmatched)
-    dataset, faults = open_dataset(kind, sources, task, *how_read)
+    how_read = (settings.range, settings.page, settings.resize, settings.align)
+    unmatched = settings.allow_unmatched
+    dataset, faults = open_dataset(kind, sources, task, *how_read, allow_unmatched=unmatched)
     check_samples(network, dataset)
     return fuser, dataset, faults
 

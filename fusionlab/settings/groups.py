@@ -73,6 +73,8 @@ class Data:
         classes: Names of the labels' classes, in order; or msrs, mfnet, fmb, fmb14, m3fd, llvip.
             Default: as the files say, or the name of the folder.
         resize: Whose size the images of a sample get where they differ: first, or smallest.
+        align: How sources are laid onto the first one of their sample and cut to what all show, for
+            hand-held cameras: translation (whole pixels) or homography.
             Default: they are refused.
         colour: What the network sees in evaluation and validation: luma, rgb, or auto (RGB where
             its authors fuse it).
@@ -95,6 +97,7 @@ class Data:
     labels: str | None = None
     classes: list[str] | None = None
     resize: Literal["first", "smallest"] | None = None
+    align: Literal["translation", "homography"] | None = None
     colour: Literal["auto", "luma", "rgb"] = "auto"
     tile: int | None = None
     batch_size: int = 1
@@ -128,7 +131,7 @@ class Data:
         check_range("data.range", self.range)
         if self.page is not None:
             at_least("data.page", self.page, 1)
-        for name in ("range", "page", "resize"):
+        for name in ("range", "page", "resize", "align"):
             if getattr(self, name) is not None and self.root is None:
                 raise InputError(f"data.{name} needs data.root: built-in scenes have their own")
         if self.tile is not None:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.data.test_registration import cut, save, scene
+
 from .conftest import pixels, write
 
 SETS = {  # sources by name, with what they are
@@ -162,3 +164,17 @@ def test_images_of_two_sizes_are_refused_or_resized(tmp_path, run):
     code, _, err = run(*folders, "-o", tmp_path / "all", "--resize", "first")
     assert code == 0
     assert "1 of 1 samples have images of different sizes; they are resized to the first" in err
+
+
+def test_displaced_images_are_aligned_on_request(tmp_path, run):
+    save(tmp_path / "vi.png", cut(scene(), 0, 0))
+    save(tmp_path / "ir.png", 1 - cut(scene(), 20, 12))
+    paths = [tmp_path / "vi.png", tmp_path / "ir.png"]
+    options = ["-o", tmp_path / "out.png", "--network.name", "average"]
+    code, _, err = run(*paths, *options, "--align", "translation")
+    assert code == 0
+    assert "1 of 1 samples were aligned to their first source (translation) and cut" in err
+    with Image.open(tmp_path / "out.png") as fused:
+        assert fused.size == (140, 128)
+        low, high = fused.convert("L").getextrema()
+    assert 126 <= low <= high <= 129, "what is bright in one is dark in the other"
