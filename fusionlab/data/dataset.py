@@ -30,7 +30,7 @@ from fusionlab.data.manifest_files import load_manifest
 from fusionlab.data.manifest_open import open_manifest
 from fusionlab.data.ranges import REFERENCE, readings
 from fusionlab.data.registration import displaced
-from fusionlab.data.scenes import TASKS, built_in_scenes
+from fusionlab.data.scenes import TASKS, Scene, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 
@@ -376,11 +376,23 @@ class SceneDataset(FusionDataset):
 
     def __init__(self, task: str) -> None:
         super().__init__(f"built-in {task} scenes", task)
-        self.scenes = built_in_scenes(task)
+        self._take(built_in_scenes(task))
+        self.has_reference = self.scenes[0].reference is not None
+
+    def _take(self, scenes: Sequence[Scene]) -> None:
+        self.scenes = tuple(scenes)
         self.ids = [scene.id for scene in self.scenes]
         self.source_names = [scene.source_names for scene in self.scenes]
         self.sizes = [_size(scene.sources[0]) for scene in self.scenes]
-        self.has_reference = self.scenes[0].reference is not None
+
+    def keep(self, count: int) -> list[str]:
+        """Keep the scenes of so many sources, if there are some; returns the ids of the others."""
+        fitting = [scene for scene in self.scenes if len(scene.sources) == count]
+        others = [scene.id for scene in self.scenes if len(scene.sources) != count]
+        if not fitting:
+            return []
+        self._take(fitting)
+        return others
 
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
         """The tensors of a scene."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from fusionlab.console import note
-from fusionlab.data.dataset import FolderDataset, FusionDataset, open_data
+from fusionlab.data.dataset import FolderDataset, FusionDataset, SceneDataset, open_data
 from fusionlab.data.fused import FusedFolder, open_fused
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
@@ -46,6 +46,9 @@ def open_bench(settings: Namespace) -> Bench:
     whole = open_data(settings.data, settings.allow_unmatched)
     check_data(whole)
     networks = open_given(given, ttd, whole, settings.data.colour, settings.weights)
+    for dataset in whole:
+        if isinstance(dataset, SceneDataset):
+            _keep_fitting(dataset, networks)
     datasets = [first_samples(dataset, settings.conditions.limit) for dataset in whole]
     for dataset in whole:
         for one in (one for one in networks if one.is_for(dataset.task)):
@@ -96,6 +99,15 @@ def open_bench(settings: Namespace) -> Bench:
             if isinstance(dataset, FolderDataset) and dataset.label_reader.files:
                 note(f"{dataset.listing.root}: {dataset.label_reader.found()}")
     return bench
+
+
+def _keep_fitting(dataset: SceneDataset, networks: Sequence[NetworkMethods]) -> None:
+    """Leave out the built-in scenes that have more sources than some network takes."""
+    for one in (one for one in networks if one.is_for(dataset.task)):
+        count = one.network.source_count
+        left_out = [] if count is None else dataset.keep(count)
+        if left_out:
+            note(f"{', '.join(left_out)} left out: {one.name} takes exactly {count} sources")
 
 
 def open_given(

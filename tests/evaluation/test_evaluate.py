@@ -348,6 +348,18 @@ def test_an_output_that_cannot_be_made_is_named(pairs, tmp_path, capsys):
     assert "set output" in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_a_network_for_two_sources_leaves_out_built_in_scenes_of_three(
+    tmp_path, run_evaluate, capsys
+):
+    checkpoint = tmp_path / "piafusion.safetensors"
+    save_checkpoint(create_network("piafusion"), checkpoint)
+    argv = ["--network.name", "piafusion", "--network.checkpoint", checkpoint, "--data.task", "mff"]
+    _, summary = run_evaluate(*argv, "--metrics.names", "[SF]", "--report", "false")
+    assert "mff-coffee left out: PIAFusion takes exactly 2 sources" in capsys.readouterr().err
+    (result,) = summary["results"]
+    assert result["ids"] == ["mff-motorcycle", "mff-camera", "mff-astronaut"]
+
+
 def test_a_network_for_two_sources_refuses_three(tmp_path, refused):
     checkpoint = tmp_path / "piafusion.safetensors"
     save_checkpoint(create_network("piafusion"), checkpoint)
