@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from benchmarks.measuring import clock_for
-from fusionlab.data.dataset import FolderDataset, open_data
+from fusionlab.data.folder import FolderDataset
+from fusionlab.data.opening import open_data
 from fusionlab.settings import Data
 
 TURN = 50  # pairs that one way reads before the other

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.conditions import first_samples
 from fusionlab.evaluation.opening import check_data

@@ -17,7 +17,8 @@ import yaml
 
 from fusionlab.cli.arguments import config_folder
 from fusionlab.console import note
-from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions, first_samples

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.colour import levels_luma, to_chroma, to_luma, with_chroma
-from fusionlab.data.dataset import SceneDataset, make_sample
+from fusionlab.data.dataset import make_sample
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser, Picture, order_notes, settle_colour
 from fusionlab.networks import create_network

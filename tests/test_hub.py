@@ -87,7 +87,7 @@ def test_the_card_has_numbers_and_conventions():
 
 
 def _two_pairs():
-    from fusionlab.data.dataset import open_data
+    from fusionlab.data.opening import open_data
     from fusionlab.settings import Data
 
     return open_data(Data(task="mff"))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from fusionlab.citing import FUNCTION
-from fusionlab.data.dataset import SceneDataset
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.metrics.base import ImageMean
 from fusionlab.metrics.presets import PRESETS
 from fusionlab.metrics.reference import TruthAffinePSNR, TruthPSNR, TruthSSIM

@@ -66,7 +66,7 @@ One image measured in all conventions: the built-in scene `vif-astronaut`, 321 x
 image is the mean of its two sources, rounded. Anyone can repeat them:
 
 ```python
-from fusionlab.data.dataset import SceneDataset
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.metrics import EdgeIntensity
 
 scenes = SceneDataset("vif")

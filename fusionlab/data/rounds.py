@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.data.patches import PairPatches
 from fusionlab.errors import InputError
 from fusionlab.settings import Data, Training

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.fused import FusedFolder, method_names, open_fused
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions

@@ -8,8 +8,11 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from fusionlab.console import note
-from fusionlab.data.dataset import FolderDataset, FusionDataset, SceneDataset, open_data
+from fusionlab.data.built_in import SceneDataset
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.folder import FolderDataset
 from fusionlab.data.fused import FusedFolder, open_fused
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions, first_samples

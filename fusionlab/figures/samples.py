@@ -11,9 +11,11 @@ from typing import Any
 from torch import Tensor
 
 from fusionlab.data.colour import to_luma
-from fusionlab.data.dataset import FolderDataset, FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.folder import FolderDataset
 from fusionlab.data.layouts import Listing, task_of
 from fusionlab.data.layouts.listing import Sample
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser, Picture
 from fusionlab.runs.rd_colours import RDScale

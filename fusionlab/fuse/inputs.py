@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.files import check_formats, key, stem, without_unmatched
+from fusionlab.data.folder import FolderDataset
 from fusionlab.data.images import image_size
 from fusionlab.data.layouts import Listing, Sample, task_of
 from fusionlab.data.layouts.roles import in_order

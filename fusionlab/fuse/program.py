@@ -10,7 +10,8 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from fusionlab.console import ProgressBar, note
-from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.folder import FolderDataset
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import VideoWriter
 from fusionlab.fuse.inputs import (

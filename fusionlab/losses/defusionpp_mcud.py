@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from fusionlab.console import note
-from fusionlab.data.dataset import FolderDataset, open_data
+from fusionlab.data.folder import FolderDataset
+from fusionlab.data.opening import open_data
 from fusionlab.data.patches import PairPatches
 from fusionlab.data.pretext import JITTER, VEILS, WithPairs
 from fusionlab.errors import InputError

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.data.patches import PairPatches
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Objective, ParameterGroup, Step

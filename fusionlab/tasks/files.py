@@ -11,7 +11,8 @@ import torch
 
 from fusionlab.console import note
 from fusionlab.data.box_files import FoundBox, read_found_table, read_text
-from fusionlab.data.dataset import FolderDataset, FusionDataset
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.folder import FolderDataset
 from fusionlab.errors import InputError
 from fusionlab.runs.folder import file_stem
 from fusionlab.tasks.detection import Detections

@@ -24,10 +24,11 @@ from torchmetrics.detection import MeanAveragePrecision
 
 from fusionlab.data.classes import IGNORED, ClassSet
 from fusionlab.data.colour import to_levels
-from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.files import key
 from fusionlab.data.labels import Labels
 from fusionlab.data.layouts.roles import role_of, roles_of
+from fusionlab.data.opening import open_data
 from fusionlab.data.scenes.endless import head_scene, people_scene
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser

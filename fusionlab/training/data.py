@@ -10,7 +10,9 @@ from torch.utils.data import Dataset
 
 from fusionlab.console import note
 from fusionlab.data.crops import MultiFocusCrops
-from fusionlab.data.dataset import FolderDataset, FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.folder import FolderDataset
+from fusionlab.data.opening import open_data
 from fusionlab.data.patches import PairPatches, ResizedPhotographs
 from fusionlab.data.photographs import open_photographs
 from fusionlab.errors import InputError

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from fusionlab.data.alignment import align, map_between
-from fusionlab.data.dataset import open_data
 from fusionlab.data.images import read_image
 from fusionlab.data.layouts import find_samples
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 from tests.data.test_registration import cut, save, scene

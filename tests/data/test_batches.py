@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from fusionlab.data.batches import EpochSampler, SameShapeBatches, collate, evaluation_loader
-from fusionlab.data.dataset import FolderDataset
+from fusionlab.data.folder import FolderDataset
 from fusionlab.data.layouts import find_samples
 
 NAMES = {2: ("A", "B"), 3: ("A", "B", "C")}

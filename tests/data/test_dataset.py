@@ -6,9 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.colour import merge_chroma, to_chroma, to_luma
-from fusionlab.data.dataset import FolderDataset, SceneDataset, make_sample, open_data
+from fusionlab.data.dataset import make_sample
+from fusionlab.data.folder import FolderDataset
 from fusionlab.data.layouts import find_samples
+from fusionlab.data.opening import open_data
 from fusionlab.data.scenes import TASKS, built_in_scenes
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
@@ -342,6 +345,6 @@ def test_real_images_as_items(shared, folder):
 
 def test_an_image_is_read_when_it_is_asked_for(save):
     dataset = folder_dataset(save(vi__a=grey(), ir__a=grey(), vi__b=grey(), ir__b=grey()))
-    with mock.patch("fusionlab.data.dataset.read_image", return_value=tensor(grey())) as read:
+    with mock.patch("fusionlab.data.folder.read_image", return_value=tensor(grey())) as read:
         dataset[1]
     assert [call.args[0].stem for call in read.call_args_list] == ["b", "b"]

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from fusionlab.data.dataset import SceneDataset
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.fused import open_fused
 
 

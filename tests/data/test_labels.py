@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from fusionlab.data.classes import FMB, MFNET, plain_class, usual_colour
-from fusionlab.data.dataset import open_data
 from fusionlab.data.labels import read_mask
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 

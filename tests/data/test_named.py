@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fusionlab.data.dataset import open_data
 from fusionlab.data.manifest_files import load_manifest, manifest_text
 from fusionlab.data.manifest_making import make_manifest
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 

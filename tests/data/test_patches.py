@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.colour import to_luma
-from fusionlab.data.dataset import FolderDataset, SceneDataset
+from fusionlab.data.folder import FolderDataset
 from fusionlab.data.layouts import find_samples
 from fusionlab.data.patches import PairPatches, ResizedPhotographs, contrast, patch_places
 from fusionlab.errors import InputError

@@ -5,9 +5,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from fusionlab.data.dataset import open_data
 from fusionlab.data.images import read_image
 from fusionlab.data.layouts import find_samples
+from fusionlab.data.opening import open_data
 from fusionlab.data.registration import offset_between
 from fusionlab.errors import InputError
 from fusionlab.settings import Data

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import fusionlab
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.settings import TTD, Data
 

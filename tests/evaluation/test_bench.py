@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
 from fusionlab.evaluation.measure import measure

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.conditions import (
     CorruptedDataset,

@@ -15,7 +15,8 @@ import fusionlab.figures.program as figures
 import fusionlab.training.samples as samples
 from fusionlab.cli import main
 from fusionlab.data.batches import collate
-from fusionlab.data.dataset import FusionDataset, open_data
+from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.fuse.encoding import VideoWriter
 from fusionlab.fusing import Fuser

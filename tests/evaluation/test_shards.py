@@ -10,7 +10,7 @@ from PIL import Image
 
 from fusionlab.cli import main
 from fusionlab.data.batches import SameShapeBatches
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.runs.run import MEMORY, TIME
 from fusionlab.settings import Data
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.api import evaluate
 from fusionlab.fusing import Fuser

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from benchmarks.authors_defusion import AuthorsDeFusion
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import create_network

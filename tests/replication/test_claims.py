@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.evaluation.conditions import with_parameter_noise
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.fusing import Fuser

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.settings import Data
 from replication.experiments import SETTINGS, MiddleDataset, Weights, experiments
 

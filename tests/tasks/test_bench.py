@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import evaluate
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
 from fusionlab.evaluation.measure import measure

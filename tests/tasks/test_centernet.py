@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusionlab.data.dataset import open_data
+from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.settings import Data
 from fusionlab.tasks.centernet import COCO, POINTS, SIDE, SIZES, decoded

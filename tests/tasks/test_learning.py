@@ -11,7 +11,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FeaturePyramidNetwork
 
 from fusionlab.data.batches import collate
-from fusionlab.data.dataset import SCENE_CLASSES
+from fusionlab.data.built_in import SCENE_CLASSES
 from fusionlab.data.labels import make_boxes
 from fusionlab.data.scenes.endless import head_scene, people_scene
 from fusionlab.errors import InputError

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.utils.data import Dataset, Subset
 
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.crops import MultiFocusCrops
-from fusionlab.data.dataset import SceneDataset
 from fusionlab.errors import InputError
 from fusionlab.settings import Data, Training
 from fusionlab.training.datamodule import FusionData
