@@ -51,6 +51,7 @@ def test_onnx_with_ttd_is_the_network_at_any_size(tmp_path, densefuse):
         assert torch.allclose(torch.from_numpy(rd), found.rd, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_program_of_torch_export_is_the_network(tmp_path, densefuse):
     made = export_network(densefuse, tmp_path / "a.pt2", sources=3)
     assert made.differences == {"fused": 0}

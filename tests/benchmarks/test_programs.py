@@ -5,6 +5,7 @@ from benchmarks.programs import SUBJECTS, build, luma, random_sources, relative_
 from fusionlab.networks import NETWORKS
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize(
     "name",

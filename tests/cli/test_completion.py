@@ -22,6 +22,7 @@ def completed(*words):
     return ended.stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BASH is None, reason="there is no bash")
 def test_commands_and_options():
     assert completed("") == list(COMMANDS)

@@ -348,6 +348,7 @@ def test_an_output_that_cannot_be_made_is_named(pairs, tmp_path, capsys):
     assert "set output" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_network_for_two_sources_leaves_out_built_in_scenes_of_three(
     tmp_path, run_evaluate, capsys
 ):

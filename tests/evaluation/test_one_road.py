@@ -37,7 +37,7 @@ SOURCES = {  # what the files of each source hold
 }
 NETWORKS_ON_TASKS = [*((name, "vif") for name in NETWORKS), ("ifcnn", "mif"), ("ifcnn", "mff")]
 EVERY_SETTING = ("cddfuse", "defusion", "ifcnn", "laplacian")
-QUICK = {("ifcnn", "vif"), ("laplacian", "vif")}
+QUICK = {("ifcnn", "vif")}
 IDS = ("1", "2", "3", "4", "5")  # one more than TTD is calibrated on
 
 
@@ -54,7 +54,7 @@ def tried(name: str) -> list[str]:
 
 
 def every_network_and_setting() -> pytest.MarkDecorator:
-    """All are slow but those of IFCNN and the Laplacian pyramid."""
+    """All are slow but those of IFCNN."""
     cases = []
     for case in NETWORKS_ON_TASKS:
         for setting in tried(case[0]):

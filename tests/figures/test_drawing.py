@@ -68,6 +68,7 @@ def labels(figure):
     return [[tick.get_text() for tick in bar.get_yticklabels()] for bar in bars(figure)]
 
 
+@pytest.mark.slow
 def test_rd_is_drawn_as_far_from_one_half_as_it_goes_with_a_colour_bar(figures, sample):
     reach = (sample.rd - 0.5).abs().max().item()
     scale = RDScale(0.5, reach)
@@ -215,6 +216,7 @@ def test_the_masked_figure_says_the_means(sample):
     assert not any("claim" in text for text in texts(figure))
 
 
+@pytest.mark.slow
 def test_what_is_against_the_paper_is_said(sample):
     flat, vi = torch.full(SIZE, 0.5), sample.sources[1]
     figure = masking(vi, Masked(Box(2, 3, 8, 9), vi, flat, flat + 0.125), "ir")

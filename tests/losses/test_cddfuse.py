@@ -73,6 +73,7 @@ def decomposition(base, detail):
     return 2 * cc(detail) ** 2 / (1.01 + cc(base))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("residual", ["first", "sum", "none"])
 def test_phase_one(residual):
     net, batch = network(residual), smooth_batch()

@@ -75,6 +75,7 @@ def published_ms_ssim_numpy(x, y, ranges):
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_terms(channels):
     net, batch = network(channels), photographs(2, channels)

@@ -24,6 +24,7 @@ def test_real_images_score_as_the_program_says(convention, triples):
             assert value == pytest.approx(expected, rel=DOUBLE), case.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", PROGRAMS)
 def test_degenerate_images_score_as_the_program_says(convention, edge_cases):
     metric = ExposureSimilarity(convention)

@@ -43,6 +43,7 @@ def test_real_images_score_as_the_program_says(program, triples):
     check(program, triples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_degenerate_images_score_as_the_program_says(program, edge_cases):
     metric, convention, field, key = program

@@ -31,6 +31,7 @@ def pair():
     return fused, (fused.unsqueeze(1) + noise) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VisualInformationFidelityForFusion.conventions)
 def test_real_images_score_as_the_original(name, triples, values):
     assert not VisualInformationFidelityForFusion(name).options  # so that ``values`` are theirs

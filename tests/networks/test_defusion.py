@@ -339,6 +339,7 @@ def test_with_skip_the_last_layers_see_sources_and_maps_of_full_size(lively):
     assert (network(sources) - fused).abs().max() > 1e-4
 
 
+@pytest.mark.slow
 def test_what_learned_from_grey_photographs_fuses_luma(lively):
     """With the colours of the sources, as another network of luma does."""
     network = lively("defusion", luma=True, **DeFusion.small).eval()

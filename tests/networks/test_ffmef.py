@@ -28,6 +28,7 @@ def with_scaled_inputs(network: FFMEF, sources: Tensor, rd: Tensor) -> Tensor:
     return network(from_studio(2 * rd * to_studio(sources)))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", FILES)
 def test_results_of_the_authors_modules(name, shared):

@@ -102,6 +102,7 @@ def test_the_attention_networks_alone_are_known(shared, capsys):
     assert not network.unets
 
 
+@pytest.mark.slow
 def test_a_table_takes_the_folder_if_it_is_whole(folder, shared):
     found = find_weights([str(folder), str(shared / "weights" / "holoco")], ["holoco"])
     assert [(one.network, one.path) for one in found] == [("holoco", folder)]

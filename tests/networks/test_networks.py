@@ -16,7 +16,7 @@ from tests.networks import contract
 HALVES = ("ifcnn", "cddfuse", "swinfuse", "stackmff", "defusion")
 
 
-LARGE = ("tcmoa",)  # even by its small options
+LARGE = ("cddfuse", "ddfm", "stackmff", "tcmoa")  # even by their small options
 
 
 @pytest.fixture(
@@ -36,7 +36,13 @@ def network(request, lively) -> FusionNetwork:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param(False, id="evaluation"),
+        pytest.param(True, id="training", marks=pytest.mark.slow),
+    ],
+)
 def test_uniform_rd_is_the_static_network_bit_for_bit(training, network):
     network.train(training)
     for count in contract.counts_of(network, (2, 41) if training else contract.COUNTS):

@@ -25,6 +25,7 @@ def test_results_of_the_authors_modules(name, published, shared):
     references.assert_equal(ours, expected, 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["36", pytest.param("00537D", marks=pytest.mark.slow)])
 def test_the_authors_pictures(name, published, shared):
     """They truncate to 8 bits and their way from YCrCb has three digits."""

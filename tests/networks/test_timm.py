@@ -20,6 +20,7 @@ def build(encoder: str = "test_efficientnet", **options) -> TimmFusion:
     return create_network("timm", encoder=encoder, **{"width": 8, **options})
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("rule", ["max", "mean"])
 @pytest.mark.parametrize("encoder", ENCODERS)

@@ -112,9 +112,11 @@ def test_fuse_needs_no_checkpoint(pairs, tmp_path):
     assert (tmp_path / "fused.png").is_file()
 
 
-def test_a_checkpoint_on_the_command_line_is_refused_in_one_line(refused):
-    line = refused(evaluate, "--network.name", "average", "--network.checkpoint", "mine.pth")
-    assert line.endswith("average has no weights, so it takes no checkpoint; leave out mine.pth")
+def test_a_checkpoint_on_the_command_line_is_refused_in_one_line(refused, tmp_path):
+    path = tmp_path / "mine.pth"
+    path.touch()
+    line = refused(evaluate, "--network.name", "average", "--network.checkpoint", path)
+    assert line.endswith(f"average has no weights, so it takes no checkpoint; leave out {path}")
 
 
 def test_training_is_refused_in_one_line(refused):

@@ -19,6 +19,7 @@ def published(shared):
     return {version: create_network("u2fusion", folder / file) for version, file in FILES.items()}
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["tf_tno01", "tf_odd", "mef_house", "mef_odd"])
 def test_results_of_the_original_graphs(name, published, shared):

@@ -18,6 +18,7 @@ from replication.experiments import DRAWS, Weights
 
 from .conftest import lines_of
 
+pytestmark = pytest.mark.slow  # all look at one measurement of several seconds
 TTD = "IFCNN-MAX+TTD ({})"
 
 
@@ -33,7 +34,6 @@ def column(lines, heading, **place):
     return np.array([float(one[key]) for one in found])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "static", "difference"), [("SD", 61.98, 4.16), ("CE", 4.72, -0.09)]
 )

@@ -68,6 +68,7 @@ def test_a_page_is_written_of_what_is_there(measured, tmp_path, capsys):
     write_page(measured)
 
 
+@pytest.mark.slow
 def test_joined_runs_hold_every_method_once(measured):
     folders = [measured / "values" / "Savic" / name for name in ("Average", "IFCNN")]
     run = join([Run.open(folder) for folder in folders])

@@ -37,6 +37,7 @@ def test_easy_pixels_do_not_count_where_enough_are_hard():
     assert hard_cross_entropy(scores, mask) == 0
 
 
+@pytest.mark.slow
 def test_the_network_learns_and_the_segmenter_stays(segmenter):
     torch.manual_seed(0)
     network = create_network("seafusion").train()

@@ -162,6 +162,7 @@ def test_a_detector_of_torchvision_stands_on_fused_features():
     assert network.decoder_common_layer1.layer[0].conv1.weight.grad.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_detector_on_fused_features_learns(freeze, tmp_path):
     """Where the network is frozen it stays as it is."""

@@ -75,6 +75,7 @@ def epoch_of(path: Path) -> int:
     return torch.load(path, weights_only=True)["epoch"]
 
 
+@pytest.mark.slow
 def test_the_best_epoch_is_remembered_though_the_folder_was_moved(run_train, scored, tmp_path):
     folder = run_train(*QUICK, "--trainer.max_epochs", "3", "--training.schedule", "constant")
     assert epoch_of(folder / "best.ckpt") == 2

@@ -25,6 +25,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_what_is_needed_to_use_and_to_repeat_it(run_train, capsys):
     folder = run_train("--training.batches_per_epoch", "10")
     names = {path.name for path in folder.iterdir()}
@@ -190,6 +191,7 @@ def test_a_diverging_training_says_so(tmp_path, validation, capsys):
     assert "training.lr" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_what_a_resumed_training_cannot_change_is_refused(run_train, capsys):
     folder = run_train()
     before = (folder / "config.yaml").read_bytes()

@@ -75,7 +75,11 @@ def compare(own, sample, side, setting):
 
 @pytest.mark.parametrize("name", NEAR)
 @pytest.mark.parametrize(
-    "setting", [*list(SETTINGS)[:-1], pytest.param("gradient", marks=pytest.mark.slow)]
+    "setting",
+    [
+        pytest.param(name, marks=() if name in ("static", "paper") else pytest.mark.slow)
+        for name in SETTINGS
+    ],
 )
 def test_a_local_network_gives_in_tiles_what_it_gives_whole(name, setting):
     own = network(name)
