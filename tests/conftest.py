@@ -3,6 +3,7 @@
 import gc
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 import evaluate
+from fusionlab import registry
 
 
 def pytest_collection_finish() -> None:
@@ -48,6 +50,24 @@ def signals_stay() -> Iterator[None]:
 def one_thread() -> None:
     """Tests use tiny images: threads cost more than they give, most of all on a busy machine."""
     torch.set_num_threads(1)
+
+
+REGISTRIES = ("NETWORKS", "OBJECTIVES", "METRICS", "LAYOUTS", "TTD_LOSSES")
+
+
+@pytest.fixture
+def plugins_go(monkeypatch) -> Iterator[None]:
+    """What the plug-ins of the tests register, and the plug-ins themselves, go with the test."""
+    names = [path.stem for path in Path(__file__).parent.glob("cli/plugins/my_*.py")]
+    for name in REGISTRIES:
+        one = getattr(registry, name)
+        monkeypatch.setattr(one, "_members", dict(one._members))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in names:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
 
 
 def write_pairs(root: Path, names=("01", "02"), sources=("vi", "ir"), size=(12, 16)) -> Path:

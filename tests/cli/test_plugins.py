@@ -13,11 +13,9 @@ import yaml
 from PIL import Image
 
 import fusionlab
-from fusionlab import registry
 from fusionlab.cli import main
 
 PLUGINS = Path(__file__).parent / "plugins"
-REGISTRIES = ("NETWORKS", "OBJECTIVES", "METRICS", "LAYOUTS", "TTD_LOSSES")
 GROUPS = {
     "networks": "mine = my_package.my_network:Mine",
     "objectives": "nearest = my_package.my_objective:Nearest",
@@ -28,19 +26,11 @@ GROUPS = {
 
 
 @pytest.fixture
-def files(tmp_path, monkeypatch) -> dict[str, str]:
-    """The plug-ins in a folder of their own, by name; what they register goes with the test."""
+def files(tmp_path, plugins_go) -> dict[str, str]:
+    """The plug-ins in a folder of their own, by name."""
     folder = tmp_path / "plugins"
     shutil.copytree(PLUGINS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in REGISTRIES:
-        one = getattr(registry, name)
-        monkeypatch.setattr(one, "_members", dict(one._members))
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for path in folder.glob("*.py"):
-        monkeypatch.delitem(sys.modules, path.stem, raising=False)
-    yield {path.stem: str(path) for path in folder.glob("*.py")}
-    for path in folder.glob("*.py"):
-        sys.modules.pop(path.stem, None)
+    return {path.stem: str(path) for path in folder.glob("*.py")}
 
 
 @pytest.fixture

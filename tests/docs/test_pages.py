@@ -53,7 +53,7 @@ def test_the_first_page_is_short():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, plugins_go):
     """The files that the pages speak of, small, in the working directory."""
     monkeypatch.chdir(tmp_path)
     visible, infrared = data.astronaut()[:64], data.camera()[:64]
