@@ -71,7 +71,7 @@ def _evaluate(folder: Path, pairs: int, side: int, arguments: Sequence[str]) -> 
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
     if process.returncode:
-        raise SystemExit(f"{' '.join(process.args)} ended with {process.returncode}")  # type: ignore[arg-type]
+        raise SystemExit(f"{' '.join(process.args)} ended with {process.returncode}")  # type: ignore[arg-type]  # all are words
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 2**10)  # of KiB
 
 
