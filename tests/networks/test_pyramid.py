@@ -1,5 +1,6 @@
 """Pyramids of images: fusionlab.networks.pyramid."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -71,7 +72,6 @@ def test_how_often_an_image_can_be_halved(size, least, count):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_opencv_halves_and_doubles_alike(size):
-    cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
     small = halved(image(*size))
     assert np.allclose(small.numpy(), cv2.pyrDown(image(*size).numpy()), atol=1e-6)
     large = cv2.pyrUp(small.numpy(), dstsize=size[::-1])
