@@ -220,13 +220,17 @@ def train_limited(size: int, arguments: list[str]) -> None:
     train.main(arguments)
 
 
-@pytest.mark.parametrize("size", [3_000, 300_000, 400_000])
+TRAINED_IN = [500, 1_500, 3_000, 8_000, 20_000, 50_000, 150_000, 300_000, 400_000, 700_000]
+
+
+@pytest.mark.parametrize("size", TRAINED_IN)
 def test_a_training_without_room_ends_in_a_line(size, data, tmp_path):
-    """At its config, at its first checkpoint, at its weights alone."""
+    """At its config, at its first checkpoint, at its weights alone; the last size suffices."""
     code, said = in_child(train_limited, size, trained(data, tmp_path / "full"))
-    assert code == 1
+    assert code == (0 if size == TRAINED_IN[-1] else 1)
     assert "Traceback" not in said
-    assert "ulimit -f" in said.splitlines()[-1]
+    if code:
+        assert "ulimit -f" in said.splitlines()[-1]
     assert not list(tmp_path.rglob("*.partial"))
 
 

@@ -52,7 +52,7 @@ def finished_training(settings: Namespace) -> Path | None:
         with reading(folder):
             _show(about, settings.json)
         if not settings.json:
-            print(f"Checkpoints, log, config and scores: {folder}")
+            print(f"Weights, log, config and scores: {folder}")
     return folder
 
 
@@ -115,7 +115,7 @@ class BenchResults:
         content = finish(folder, about)
         show(content, self.settings.json)
         if not self.settings.json:
-            print(f"Checkpoints, log, config and scores: {folder}")
+            print(f"Weights, log, config and scores: {folder}")
         name = f"{self.module.network.name}-{data_name(content['data'])}"
         fitting.track(summary_values(content), files[0], name)
 
@@ -203,7 +203,7 @@ class ObjectiveResults:
         write_json(fitting.folder / SUMMARY, content)
         _show(content, self.settings.json)
         if not self.settings.json:
-            print(f"Checkpoints, log, config and scores: {fitting.folder}")
+            print(f"Weights, log, config and scores: {fitting.folder}")
             if files and self.objective.next_command:
                 print(f"Next: {self.objective.next_command.format(path=files[0])}")
         if files:
