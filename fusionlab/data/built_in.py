@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from fusionlab.console import note
 from fusionlab.data.classes import ClassSet
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.labels import Labels, object_labels
@@ -36,14 +37,18 @@ class SceneDataset(FusionDataset):
         self.source_names = [scene.source_names for scene in self.scenes]
         self.sizes = [(one.shape[-2], one.shape[-1]) for one in (s.sources[0] for s in scenes)]
 
-    def keep(self, count: int) -> list[str]:
-        """Keep the scenes of so many sources, if there are some; returns the ids of the others."""
+    def keep(self, count: int, network: str) -> None:
+        """Leave out the scenes that a network does not take, and say so, if it takes some.
+
+        Args:
+            count: How many sources it takes.
+            network: Its name.
+        """
         fitting = [scene for scene in self.scenes if len(scene.sources) == count]
         others = [scene.id for scene in self.scenes if len(scene.sources) != count]
-        if not fitting:
-            return []
-        self._take(fitting)
-        return others
+        if fitting and others:
+            note(f"{', '.join(others)} left out: {network} takes exactly {count} sources")
+            self._take(fitting)
 
     def images(self, index: int) -> tuple[list[Tensor], Tensor | None]:
         """The tensors of a scene."""

@@ -30,7 +30,8 @@ JITTER = 0.1  # least factor of brightness, contrast and saturation
 KEPT = 256  # reduced photographs, which are read once
 VEILS = ("noise", "blur", "exposure")  # what is seen where a mask hides the photograph
 RADII = (2, 6)  # of the blur, in pixels
-STOPS, GAMMA = (1.5, 4.0), 2.2  # of the other exposure, darker or brighter
+STOPS, GAMMA = (1.0, 4.0), 2.2  # of the other exposure, darker or brighter
+EDGE = 12  # widest edge between two exposures, the radius of its blur in pixels
 
 
 class Grids(NamedTuple):
@@ -111,26 +112,30 @@ def noise(normal: Tensor) -> Tensor:
     return normal.abs().clamp(max=1)
 
 
-def random_veils(image: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
-    """What hides a photograph from two images.
+def veiled(image: Tensor, masks: Tensor, kind: str, rng: np.random.Generator) -> Tensor:
+    """Two images of a photograph, each with a veil over what its mask hides.
 
     Args:
         image: (3, S, S) in [0, 1].
-        kind: ``noise``; ``blur``, the photograph out of focus; or ``exposure``, the photograph 1.5
-            to 4 stops too bright in the first image, too dark in the second, as cameras clip it.
-        rng: Draws them.
+        masks: (2, 1, S, S).
+        kind: ``noise``; ``blur``, the photograph out of focus; or ``exposure``, the photograph as
+            cameras clip it, too bright in the first image, too dark in the second, by 1 to 4
+            stops, with a soft edge between right and wrong.
+        rng: Draws the veil.
 
     Returns:
         (2, 3, S, S) in [0, 1].
     """
     if kind == "noise":
-        return noise(torch.from_numpy(rng.standard_normal((2, *image.shape), dtype=np.float32)))
+        normal = torch.from_numpy(rng.standard_normal((2, *image.shape), dtype=np.float32))
+        return masked(image, masks, noise(normal))
     if kind == "blur":
         radii = rng.integers(RADII[0], RADII[1] + 1, 2)
-        return torch.cat([defocus(image[None], int(radius)) for radius in radii]).clamp(0, 1)
-    stops = torch.from_numpy(rng.uniform(*STOPS, 2) * (1, -1)).float()
-    light = image**GAMMA * 2 ** stops.view(2, 1, 1, 1)
-    return light.clamp(0, 1) ** (1 / GAMMA)
+        blurred = torch.cat([defocus(image[None], int(radius)) for radius in radii])
+        return masked(image, masks, blurred.clamp(0, 1))
+    stops = torch.from_numpy(rng.uniform(*STOPS, 2) * (1, -1)).float().view(2, 1, 1, 1)
+    wrong = defocus(1 - masks, int(rng.integers(EDGE + 1)))
+    return (image**GAMMA * 2 ** (stops * wrong)).clamp(0, 1) ** (1 / GAMMA)
 
 
 def parts_of(image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,10 +210,9 @@ class MaskedPhotographs(Dataset[dict[str, Any]]):
         rng = np.random.default_rng((self.seed, number, chosen))
         image = self._cut(self._photograph(chosen), int(rng.integers(2**62)))
         masks = masks_of(random_grids(rng, self.cells), self.side)
-        veils = random_veils(image, str(rng.choice(self.veils)), rng)
         return {
             "index": index,
-            "sources": masked(image, masks, veils),
+            "sources": veiled(image, masks, str(rng.choice(self.veils)), rng),
             "masks": masks,
             "reference": image,
             "seed": int(rng.integers(2**62)),

@@ -107,10 +107,8 @@ def open_bench(settings: Namespace) -> Bench:
 def _keep_fitting(dataset: SceneDataset, networks: Sequence[NetworkMethods]) -> None:
     """Leave out the built-in scenes that have more sources than some network takes."""
     for one in (one for one in networks if one.is_for(dataset.task)):
-        count = one.network.source_count
-        left_out = [] if count is None else dataset.keep(count)
-        if left_out:
-            note(f"{', '.join(left_out)} left out: {one.name} takes exactly {count} sources")
+        if one.network.source_count is not None:
+            dataset.keep(one.network.source_count, one.name)
 
 
 def open_given(

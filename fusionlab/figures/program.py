@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from fusionlab.console import ProgressBar, note
+from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.errors import InputError
 from fusionlab.figures.curves import severity, timeline
@@ -110,6 +111,8 @@ def draw(command: str, settings: Namespace) -> list[Path]:
     network = create_network(group.name, group.checkpoint or BUNDLED, **group.options)
     datasets = open_samples(settings.data, settings.get("files") or ())
     for dataset in datasets:
+        if isinstance(dataset, SceneDataset) and network.source_count is not None:
+            dataset.keep(network.source_count, network.name)
         check_samples(network, dataset)
     stage = Stage(network.to(best_device()), ttd, datasets, settings)
     stem = Path(settings.output)

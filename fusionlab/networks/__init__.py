@@ -154,7 +154,7 @@ def _build(name: str, options: dict[str, Any]) -> FusionNetwork:
     signature = inspect.signature(NETWORKS[name])
     for option in options:
         if option not in signature.parameters:
-            takes = ", ".join(signature.parameters)
+            takes = ", ".join(signature.parameters) or "none"
             raise InputError(f"network {name!r} has no option {option!r}; it takes {takes}")
     arguments = signature.bind(**options)
     arguments.apply_defaults()

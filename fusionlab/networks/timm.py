@@ -149,6 +149,8 @@ def open_encoder(name: str, pretrained: str | None, levels: int | None) -> Any:
     """
     if levels is not None and (type(levels) is not int or levels < 1):
         raise InputError(f"timm: levels must be a whole number of 1 or more, got {levels!r}")
+    if not isinstance(name, str):
+        raise InputError(f"timm: encoder must be the name of a model, got {name!r}")
     options: dict[str, Any] = {"features_only": True}
     if levels is not None:
         options["out_indices"] = tuple(range(levels))

@@ -16,7 +16,7 @@ from fusionlab.data.pretext import (
     noise,
     parts_of,
     random_grids,
-    random_veils,
+    veiled,
 )
 
 PHOTOGRAPHS = [torch.rand(3, 40, 50), torch.rand(1, 60, 44), torch.rand(3, 33, 35)]
@@ -132,17 +132,35 @@ def test_crops_and_jitter_are_torchvision_s():
 
 
 def test_other_veils_hide_sharpness_or_exposure():
-    """One source is too bright, the other too dark."""
+    """Where all is hidden; one source is too bright then, the other too dark."""
     rng, image = np.random.default_rng(0), torch.rand(3, 32, 32)
-    for blurred in random_veils(image, "blur", rng):
+    hidden = torch.zeros(2, 1, 32, 32)
+    for blurred in veiled(image, hidden, "blur", rng):
         assert blurred.std() < 0.5 * image.std()
         assert_close(blurred.mean(), image.mean(), rtol=0, atol=0.03)
     for _ in range(8):
-        for sign, exposed in zip((1, -1), random_veils(image, "exposure", rng), strict=True):
+        for sign, exposed in zip((1, -1), veiled(image, hidden, "exposure", rng), strict=True):
             ratio = (exposed / image)[exposed < 1]
             assert_close(ratio.std(), torch.tensor(0.0), rtol=0, atol=1e-4)
             stops = sign * 2.2 * ratio.mean().log2()
-            assert 1.5 <= stops <= 4
+            assert 1 <= stops <= 4
+
+
+def test_the_exposure_changes_softly_from_right_to_wrong():
+    """Left of the first image is seen, right of it is too bright; of the second it is reversed."""
+    image = torch.full((3, 64, 64), 0.25)
+    left = (torch.arange(64) < 32).float().expand(1, 64, 64)
+    steps = set()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        bright, dark = veiled(image, torch.stack([left, 1 - left]), "exposure", rng)
+        for row, sign in ((bright[0, 30], 1), (dark[0, 30].flip(0), -1)):
+            assert_close(row[:8], image[0, 0, :8])
+            assert (sign * row.diff() >= -1e-6).all()
+            assert sign * (row[-1] - row[0]) > 0.05
+            steps.add(int((row.diff().abs() > 1e-4).sum()))
+    assert min(steps) == 1  # a hard edge
+    assert max(steps) > 12
 
 
 def test_few_cells_make_large_parts():

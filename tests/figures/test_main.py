@@ -178,10 +178,23 @@ def test_mistakes_are_told_in_one_line(refused, pairs, tmp_path):
     assert "ttd.loss" in refused("rd", "--ttd.loss", "l7")
     assert "ttd.form is a list; give one setting" in refused("rd", "--ttd.form", "[exp, linear]")
     assert "corruption" in refused("contrast", *root, "--corruption", "noise")
+    three = [str(tmp_path / f"{name}.png") for name in ("under", "normal", "over")]
+    for path in three:
+        Image.new("RGB", (64, 48)).save(path)
     assert "takes exactly 2 sources" in refused(
-        *("rd", "--data.task", "mef", "--network.name", "piafusion"),
+        *("panel", *three, "--network.name", "piafusion"),
         *("--network.checkpoint", str(untrained("piafusion", tmp_path / "pia.safetensors"))),
     )
+
+
+@pytest.mark.slow
+def test_built_in_scenes_of_more_sources_are_left_out(tmp_path, capsys):
+    weights = untrained("piafusion", tmp_path / "pia.safetensors")
+    network = ("--network.name", "piafusion", "--network.checkpoint", str(weights))
+    scene = ("--data.task", "mff", "--id", "mff-camera")
+    main(["panel", *scene, *network, "--output", str(tmp_path / "figure")])
+    assert "mff-coffee left out: piafusion takes exactly 2 sources" in capsys.readouterr().err
+    assert (tmp_path / "figure.png").is_file()
 
 
 def untrained(name, path):

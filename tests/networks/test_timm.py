@@ -106,6 +106,7 @@ def test_the_encoder_starts_from_a_file_of_timm_s_and_a_checkpoint_needs_it_no_m
     ("options", "message"),
     [
         ({"encoder": "resnet999"}, r"timm: resnet999 cannot be an encoder.*Unknown model"),
+        ({"encoder": 3}, "encoder must be the name of a model, got 3"),
         ({"levels": 0}, "levels must be a whole number of 1 or more, got 0"),
         ({"levels": 9}, "test_efficientnet cannot be an encoder with these options"),
         ({"rule": "sum"}, "rule must be one of max, mean, got 'sum'"),
