@@ -83,7 +83,8 @@ def parser() -> Parser:
         type=Optional[Literal["translation", "homography"]],  # noqa: UP045 (as above)
         default=None,
         help="Lay the sources of a sample onto the first and cut them to what all show, for "
-        "hand-held cameras. Default: they stay as they are, and are told if they seem displaced.",
+        "hand-held cameras. Default: they stay as they are, and it is told if they seem not to lie "
+        "on each other.",
     )
     made.add_argument(
         "--range",

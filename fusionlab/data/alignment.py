@@ -1,11 +1,16 @@
 """Sources laid onto the first one of their sample, where a camera moved or focused between them.
 
 The edges of two images, which are where they are in any modality, are registered from coarse to
-fine by kornia's ``ImageRegistrator``; what all images show is cut out.
+fine by kornia's ``ImageRegistrator``, from what the check of registration finds and from no
+transform; what all images show is cut out.
+
+Source of the shift: Kuglin and Hines, The phase correlation image alignment method, Proc. ICCS,
+1975.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +20,8 @@ from kornia.geometry.transform import ImageRegistrator
 from torch import Tensor
 from torch.nn import functional as F
 
-from fusionlab.data.registration import correlation, edges, shift_between
+from fusionlab.data.colour import to_luma
+from fusionlab.data.registration import offset_between
 
 SIDE = 512  # pixels of the longer side, at which images are registered
 LEVELS, STEPS, RATE = 4, 100, 5e-3  # of the registrator
@@ -82,11 +88,11 @@ def map_between(first: Tensor, other: Tensor, kind: str) -> Tensor | None:
         (3, 3) float64, of coordinates (x, y, 1), 0 at the centre of the first pixel.
     """
     scale = max(1.0, max(first.shape[-2:]) / SIDE)
-    one, two = edges(first, scale), edges(other, scale)
+    one, two = _edges(first, scale), _edges(other, scale)
     if min(one.shape) < 2 ** (LEVELS + 1) or not one.any() or not two.any():
         return None
-    down, right = shift_between(one, two)
-    starts = [_shift(0, 0), _shift(-right, -down)]
+    down, right = _shift_between(one, two)
+    starts = [_shift(0, 0), _shift(-right, -down), *_noticed(first, other, scale, kind)]
     moved = torch.from_numpy(two)[None].float()
     if kind == "homography":
         starts += [start @ _registered(one, _warped(moved, start)[0].numpy()) for start in starts]
@@ -99,6 +105,22 @@ def map_between(first: Tensor, other: Tensor, kind: str) -> Tensor | None:
     to_small[[0, 1], [0, 1]] = 1 / scale
     whole = torch.linalg.inv(to_small) @ small @ to_small
     return whole.round() if kind == "translation" else whole
+
+
+def _noticed(first: Tensor, other: Tensor, scale: float, kind: str) -> list[Tensor]:
+    """The map at that scale which the check of registration finds, if any."""
+    offset = offset_between(first, other)
+    if offset is None or offset.mirrored:
+        return []
+    shift = _shift(-offset.right / scale, -offset.down / scale)
+    if kind == "translation":
+        return [shift.round()]
+    height, width = (side / scale for side in first.shape[-2:])
+    centre = _shift((width - 1) / 2, (height - 1) / 2)
+    angle, larger = math.radians(offset.transform.turned), offset.transform.scale
+    cos, sin = larger * math.cos(angle), larger * math.sin(angle)
+    turn = torch.tensor([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=torch.float64)
+    return [centre @ turn @ torch.linalg.inv(centre) @ shift]
 
 
 def _registered(one: np.ndarray, two: np.ndarray) -> Tensor:
@@ -152,7 +174,7 @@ def _inner_fit(one: np.ndarray, two: np.ndarray) -> float:
     """Pearson's correlation within the border."""
     edge = min(BORDER, min(one.shape) // 4)
     inner = slice(edge, -edge)
-    return correlation(one[inner, inner], two[inner, inner], 0, 0)
+    return _correlation(one[inner, inner], two[inner, inner], 0, 0)
 
 
 def _common_box(shown: np.ndarray) -> Sequence[int]:
@@ -167,3 +189,40 @@ def _common_box(shown: np.ndarray) -> Sequence[int]:
             return top, left, bottom - top, right - left
         top, left = top + (worst == 0), left + (worst == 1)
         bottom, right = bottom - (worst == 2), right - (worst == 3)
+
+
+def _edges(image: Tensor, scale: float) -> np.ndarray:
+    """Strength of the edges of a small copy, (h, w), without its mean."""
+    luma = to_luma(image)[None].float()
+    size = [max(1, round(side / scale)) for side in luma.shape[-2:]]
+    small = F.avg_pool2d(F.interpolate(luma, size, mode="area"), 3, 1, 1, count_include_pad=False)
+    down, across = torch.gradient(small[0, 0]) if min(size) > 1 else (small[0, 0] * 0,) * 2
+    strength = (down.square() + across.square()).sqrt()
+    strength = strength / (strength + strength.mean().clamp(min=1e-6))  # a few do not outweigh all
+    return (strength - strength.mean()).numpy()
+
+
+def _shift_between(one: np.ndarray, two: np.ndarray) -> tuple[int, int]:
+    """Rows and columns by which the second must be moved."""
+    window = np.outer(np.hanning(one.shape[0]), np.hanning(one.shape[1]))
+    cross = np.fft.rfft2(one * window) * np.conj(np.fft.rfft2(two * window))
+    found = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9) ** 0.7, one.shape)
+    place = np.unravel_index(found.argmax(), found.shape)
+    row, column = (
+        int(at) - side if at > side // 2 else int(at)
+        for at, side in zip(place, found.shape, strict=True)
+    )
+    return row, column
+
+
+def _correlation(one: np.ndarray, two: np.ndarray, down: int, right: int) -> float:
+    """Pearson's, over the part that both show; 0 where that is less than a quarter."""
+    height, width = one.shape
+    rows, columns = height - abs(down), width - abs(right)
+    if rows * columns * 4 < height * width:
+        return 0.0
+    a = one[max(down, 0) : max(down, 0) + rows, max(right, 0) : max(right, 0) + columns]
+    b = two[max(-down, 0) : max(-down, 0) + rows, max(-right, 0) : max(-right, 0) + columns]
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a * a).sum() * (b * b).sum())
+    return float((a * b).sum() / norm) if norm > 0 else 0.0
