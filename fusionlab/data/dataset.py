@@ -11,9 +11,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from fusionlab.data.classes import ClassSet
-from fusionlab.data.colour import grey_levels, merge_chroma, to_luma, to_rgb
+from fusionlab.data.colour import grey_levels, merge_chroma, to_chroma, to_luma, to_rgb
 from fusionlab.data.labels import Labels
-from fusionlab.data.layouts.roles import INFRARED, roles_of
+from fusionlab.data.layouts.roles import INFRARED, role_of, roles_of
+from fusionlab.errors import InputError
+
+COLOURED = 0.02  # mean distance from neutral of an image that is coloured on purpose
 
 
 class FusionDataset(Dataset):
@@ -105,6 +108,26 @@ def make_sample(
 
 def _coloured(images: Sequence[Tensor], names: Sequence[str], task: str) -> list[Tensor]:
     """An infrared image has no colour, whatever three channels its file has."""
+    check_colours(images, names, task)
     roles = roles_of(names, task)
     pairs = zip(images, roles, strict=True)
     return [to_luma(image) if role in INFRARED else image for image, role in pairs]
+
+
+def has_colours(image: Tensor) -> bool:
+    """Whether an image is coloured, and not grey in three channels."""
+    return image.shape[0] == 3 and bool(to_chroma(image).abs().mean() > COLOURED)
+
+
+def check_colours(images: Sequence[Tensor], names: Sequence[str], task: str) -> None:
+    """Refuse infrared–visible sources of which the colours of the fused image cannot be taken.
+
+    Raises:
+        InputError: If two have colours, and which of them is visible is not told.
+    """
+    is_told = any(roles_of(names, task)) or any(map(role_of, names))
+    if task == "vif" and not is_told and sum(map(has_colours, images)) > 1:
+        raise InputError(
+            f"{' and '.join(names)} both have colours, and these names do not tell which is the "
+            "visible image; name the sources vi and ir (their folders or files; fuse --sources)"
+        )

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from fusionlab.data.alignment import Alignment, align
 from fusionlab.data.classes import ClassSet
-from fusionlab.data.colour import to_chroma
-from fusionlab.data.dataset import FusionDataset
+from fusionlab.data.dataset import FusionDataset, check_colours, has_colours
 from fusionlab.data.decoding import Header, header
 from fusionlab.data.files import content_hash, is_image
 from fusionlab.data.images import Noticed, Reading, examine, read_image
@@ -26,7 +25,6 @@ from fusionlab.data.registration import displaced
 from fusionlab.errors import InputError
 
 LOOKED_AT = 8  # samples whose registration is looked at
-PSEUDO = 0.02  # mean distance from neutral of an infrared image that is coloured on purpose
 
 
 class FolderDataset(FusionDataset):
@@ -194,12 +192,13 @@ class FolderDataset(FusionDataset):
 
     def _pseudo_coloured(self) -> list[str]:
         """A line on each infrared source whose first image has colours."""
-        names = self.source_names[0]
-        pairs = zip(names, roles_of(names, self.task), self.images(0)[0], strict=True)
+        names, images = self.source_names[0], self.images(0)[0]
+        check_colours(images, names, self.task)
+        pairs = zip(names, roles_of(names, self.task), images, strict=True)
         return [
             f"{name}: its colours are dropped, since infrared has none: it is fused as grey"
             for name, role, image in pairs
-            if role in INFRARED and image.shape[0] == 3 and to_chroma(image).abs().mean() > PSEUDO
+            if role in INFRARED and has_colours(image)
         ]
 
     def _by_source(self) -> dict[str, list[Path]]:

@@ -271,6 +271,7 @@ class CDDFuse(FusionNetwork):
     minimum_size: ClassVar[int] = 2
     objective: ClassVar[str] = "cddfuse"
     paper: ClassVar[str] = "Zhao et al., CVPR 2023"
+    source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}  # the residual
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif")
     licence: ClassVar[str] = "none stated"
     published: ClassVar[tuple[Published, ...]] = (

@@ -115,6 +115,7 @@ class PIAFusion(FusionNetwork):
     """
 
     source_count: ClassVar[int | None] = 2
+    source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}
     objective: ClassVar[str] = "piafusion"
     paper: ClassVar[str] = "Tang et al., Information Fusion 2022"
     tasks: ClassVar[tuple[str, ...]] = ("vif",)

@@ -270,6 +270,21 @@ TREES = {
     ),
 }
 
+TREES["categories within the sources"] = (
+    cross("{0}/{1}/{2}.png", ("visible", "lwir"), ("day", "night"), "12"),
+    {},
+    (["day/1", "day/2", "night/1", "night/2"], ("visible", "lwir"), VI_IR, "vif"),
+)
+TREES["KAIST by source"] = (
+    cross("{0}/set00/{1}/I01.png", ("visible", "lwir"), ("V000", "V001")),
+    {},
+    (["set00/V000/I01", "set00/V001/I01"], ("visible", "lwir"), VI_IR, "vif"),
+)
+TREES["categories that a source lacks"] = (
+    ["vi/day/1.png", "ir/day/1.png", "vi/dusk/1.png"],
+    {"sources": ["vi", "ir"]},
+    None,
+)
 TREES["dark and bright exposures"] = (
     ["bright/1.png", "dark/1.png"],
     {},
@@ -326,10 +341,29 @@ def test_tree(plant, name):
         (("vi", "ir"), ("ir_img", "vis_img"), [1, 0]),
         (("vi", "ir"), ("flir", "camera2"), [1, 0]),  # what the first leaves over
         (("under", "over"), ("overexposed", "ue"), [1, 0]),
+        (("vi", "ir"), ("IR_resized", "RGB_resized"), [1, 0]),  # a word that says nothing
+        (("vi", "ir"), ("NearIR", "eo_x"), [1, 0]),
+        (("vi", "ir"), ("long_wave_infrared", "y16"), [1, 0]),
     ],
 )
 def test_a_network_gets_its_sources_by_their_roles(wanted, names, places):
     assert places_of(wanted, names) == places
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        *[("near_infrared", "nir"), ("NearIR", "nir"), ("far-infrared", "ir"), ("MR-T1", "t1")],
+        *[("LongwaveIR", "ir"), ("shortwave_infrared", "swir"), ("vis_mask", ""), ("near", "near")],
+    ],
+)
+def test_two_words_may_tell_one_role(name, role):
+    assert roles_of([name])[0] == role
+
+
+def test_sources_that_are_all_there_are_come_in_the_order_of_their_words(plant):
+    root = plant(["IR_resized/1.png", "RGB_resized/1.png"])
+    assert find_samples(root).source_names == ("RGB_resized", "IR_resized")
 
 
 def test_composed_and_decomposed_names_are_the_same(plant):

@@ -17,7 +17,7 @@ _WORDS: dict[str, str] = {
     **dict.fromkeys(("vi", "vis", "visible", "visual", "rgb", "eo", "visibles", "viz"), "vi"),
     **dict.fromkeys(("ir", "infrared", "infra", "inf", "thermal", "therm", "flir"), "ir"),
     **dict.fromkeys(("tir", "lwir", "mwir", "fir", "thermo", "thermals"), "ir"),
-    **{"nir": "nir", "swir": "swir"},
+    **{"nir": "nir", "swir": "swir", "shortwave": "swir", "longwave": "ir", "midwave": "ir"},
     **{"mri": "mri", "mr": "mri", "t1": "t1", "t2": "t2", "flair": "flair"},
     **{"ct": "ct", "pet": "pet", "spect": "spect"},
     **dict.fromkeys(("under", "ue", "underexposed", "underexposure", "dark"), "under"),
@@ -27,6 +27,11 @@ _WORDS: dict[str, str] = {
     **dict.fromkeys(("mid", "middle", "medium"), "middle"),
 }
 _WEAK = {"color": "vi", "colour": "vi"}  # unless another word or another source says otherwise
+_TOGETHER = {  # two words that tell one thing: near infrared, MR-T1
+    **{frozenset({"near", "ir"}): "nir", frozenset({"far", "ir"}): "ir"},
+    **{frozenset({"middle", "ir"}): "ir", frozenset({"swir", "ir"}): "swir"},
+    **{frozenset({"mri", one}): one for one in ("t1", "t2", "flair")},
+}
 _LETTERS = {"v": "vi", "t": "ir", "i": "ir"}  # beside a source that is told
 _FILLERS = frozenset(
     {
@@ -48,8 +53,7 @@ def role_of(name: str) -> str:
     weak = {_WEAK[word] for word in words if word in _WEAK}
     if any(word not in _WORDS and word not in _FILLERS and word not in _WEAK for word in words):
         return ""
-    if "mri" in told and len(told) == 2 and told & {"t1", "t2", "flair"}:
-        told.discard("mri")
+    told = {_TOGETHER[frozenset(told)]} if frozenset(told) in _TOGETHER else told
     found = told or weak
     return found.pop() if len(found) == 1 else ""
 
@@ -58,7 +62,8 @@ def roles_of(names: Sequence[str], task: str | None = None) -> list[str]:
     """What every source of a sample is; empty where that cannot be told.
 
     Convention: a middle image is the normal exposure beside exposures; T and V count beside
-    a source that is told, and of two sources the second is what the first leaves over.
+    a source that is told, a word of the task among others too (``IR_resized``), and of two sources
+    the second is what the first leaves over.
 
     Args:
         names: Their names.
@@ -69,6 +74,7 @@ def roles_of(names: Sequence[str], task: str | None = None) -> list[str]:
     task = task or (tasks.pop() if len(tasks) == 1 else None)
     if task == "mef":
         roles = ["normal" if role == "middle" else role for role in roles]
+    roles = [role or _hinted(name, task) for role, name in zip(roles, names, strict=True)]
     letters = [_LETTERS.get(name.casefold(), "") for name in names]
     if task == "vif" or ({"vi", "ir"} <= set(letters) and not any(roles)):
         roles = [role or letter for role, letter in zip(roles, letters, strict=True)]
@@ -77,6 +83,22 @@ def roles_of(names: Sequence[str], task: str | None = None) -> list[str]:
         other = "ir" if "vi" in roles else "vi"
         roles = [role or other for role in roles]
     return [role if task is None or TASK_OF.get(role) == task else "" for role in roles]
+
+
+def _hinted(name: str, task: str | None) -> str:
+    """What a source of a task is, by the only one of its words that says so."""
+    told = frozenset(_WORDS[word] for word in _words(name) if word in _WORDS)
+    told = frozenset({_TOGETHER[told]}) if told in _TOGETHER else told
+    found = [role for role in told if task is not None and TASK_OF.get(role) == task]
+    return found[0] if len(found) == 1 else ""
+
+
+def _hinted_task(names: Sequence[str]) -> str | None:
+    """The one task of which every name has a word."""
+    tasks = [
+        task for task in dict.fromkeys(TASK_OF.values()) if all(_hinted(n, task) for n in names)
+    ]
+    return tasks[0] if len(tasks) == 1 else None
 
 
 def sources_by_role(names: Iterable[str]) -> tuple[str, ...]:
@@ -110,7 +132,7 @@ def in_order(names: Sequence[str], task: str | None = None) -> list[str]:
         names: Their names.
         task: The task, where it is known.
     """
-    roles = roles_of(names, task)
+    roles = roles_of(names, task or _hinted_task(names))
     if not all(roles) or len(set(roles)) < len(roles):
         return list(names)
     order = list(TASK_OF)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from fusionlab.data.files import UNREAD, by_stem, extension, images_in, key, natural, stem
 from fusionlab.data.layouts.listing import Sample, no_partner
 from fusionlab.data.layouts.names import is_free, is_letter, known, resolved, truth_among
 from fusionlab.data.layouts.roles import in_order
+from fusionlab.data.layouts.splits import subfolders_of
 from fusionlab.data.layouts.suffixes import parts
 from fusionlab.errors import InputError
 
@@ -19,7 +21,14 @@ def find_subfolders(
     given: tuple[str, ...] | None,
     reference: str | None,
 ) -> list[Sample]:
-    """Files of equal stem in the folders of the sources are a sample."""
+    """Files of equal stem in the folders of the sources are a sample; ``vi/day/01``: day/01."""
+    inner = _categories(folders, given)
+    if inner:
+        return [
+            replace(sample, id=f"{title}/{sample.id}")
+            for title, within in inner.items()
+            for sample in find_subfolders(root, within, files, given, reference)
+        ]
     titles = {key(title): title for title in folders}
     names, truth = _sources_and_truth(root, folders, given, reference)
     needed = {
@@ -33,6 +42,27 @@ def find_subfolders(
         found = {titles[name]: needed[name][one] for name in names}
         samples.append(Sample(ids[one], found, needed[truth][one] if truth else None))
     return samples
+
+
+def _categories(
+    folders: dict[str, Path], given: tuple[str, ...] | None
+) -> dict[str, dict[str, Path]]:
+    """The folders of each category, where sources hold folders of the same names and no images."""
+    names = resolved(given, folders) if given else known(folders)
+    sources = {title: path for title, path in folders.items() if key(title) in names}
+    if not sources or any(any(images_in(path)) for path in sources.values()):
+        return {}
+    titles = dict.fromkeys(title for path in sources.values() for title in subfolders_of(path))
+    for title in titles:
+        for path in sources.values():
+            if not (path / title).is_dir():
+                raise InputError(
+                    f"{path} has no folder {title}, as others have; add it, or set data.split"
+                )
+    return {
+        title: {name: path / title for name, path in folders.items() if (path / title).is_dir()}
+        for title in titles
+    }
 
 
 def _check_complete(
