@@ -49,7 +49,7 @@ def read_text(path: Path, scored: bool = False) -> list[FoundBox]:
         InputError: Naming the first line that is not so.
     """
     lines = _read(path).splitlines()
-    if lines and lines[0].startswith(KAIST):
+    if lines and lines[0].startswith(KAIST) and not scored:
         return [_of_kaist(path, k, line) for k, line in enumerate(lines[1:], 2) if line.strip()]
     return [_of_yolo(path, k, line, scored) for k, line in enumerate(lines, 1) if line.strip()]
 

@@ -18,7 +18,8 @@ EVEN_LIGHT = 0.75  # fraction of exposure pairs under a light that a single expo
 BREATHING = 0.6  # fraction of focus pairs in which the lens changes the field of view
 MOST_BREATHING = 0.02  # of the scale
 MOST_SHIFT = 2.0  # pixels
-NOISE = 0.008  # largest standard deviation
+EXPOSURE_NOISE = 0.008  # largest standard deviation
+FOCUS_NOISE = 0.0  # noise is what a source out of focus has too, and hides which one is sharp
 WIDEST_BLUR = 10.0  # pixels, radius
 
 
@@ -47,7 +48,7 @@ def exposure_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tens
         light = step * torch.tanh(rng.uniform(2, 12) * uneven_light(photo, rng))
         stops = (0.0, light - step, light + step)
     middle, *ends = (_developed(scene * 2**stop, gamma, curve) for stop in stops)
-    sources = torch.stack([_recorded(image, rng, NOISE) for image in ends])
+    sources = torch.stack([_recorded(image, rng, EXPOSURE_NOISE) for image in ends])
     return (sources.flip(0) if rng.random() < 0.5 else sources), middle
 
 
@@ -85,7 +86,7 @@ def focus_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]
         far = _breathed(far, rng)
     if rng.random() < 0.3:
         near, far = ((image * rng.uniform(0.94, 1.06)).clamp(0, 1) for image in (near, far))
-    near, far = (_recorded(image, rng, NOISE) for image in (near, far))
+    near, far = (_recorded(image, rng, FOCUS_NOISE) for image in (near, far))
     truth = object_ * near + (1 - object_) * far
     sources = torch.stack([near, far])
     return (sources.flip(0) if rng.random() < 0.5 else sources), truth

@@ -251,6 +251,14 @@ def test_files_that_do_not_fit_are_one_line(theirs, tmp_path, refused, fault):
     assert said in refused(evaluate, *argv, *METRICS)
 
 
+def test_labels_of_kaist_are_nothing_found(theirs, tmp_path, refused):
+    folder, root = theirs
+    found = write_found(tmp_path / "found", root, "yolo")
+    (found / "theirs" / "00.txt").write_text("% bbGt version=3\nperson 10 10 20 20 0\n")
+    argv = ("--fused", str(folder), "--data.root", str(root), "--tasks.detections", str(found))
+    assert "is not class, x, y, width, height, score" in refused(evaluate, *argv, *METRICS)
+
+
 def test_settings_that_cannot_be_are_one_line(theirs, tmp_path, refused):
     folder, root = theirs
     base = ("--fused", str(folder), "--data.root", str(root), *METRICS)
