@@ -407,6 +407,24 @@ def test_a_series_with_a_gap_is_named(plant):
     root = plant(["s/1.jpg", "s/3.jpg", "t/1.jpg", "t/2.jpg"])
     with pytest.raises(InputError, match=r"s has exposures 1, 3 and no 2"):
         find_samples(root, layout="scenes")
+    listing = find_samples(root, layout="scenes", allow_unmatched=True)
+    assert [sample.id for sample in listing.samples] == ["t"]
+    assert [path.name for path in listing.left_out] == ["1.jpg", "3.jpg"]
+
+
+def test_exposures_keep_their_own_numbers(plant):
+    root = plant(["s/0.jpg", "s/1.jpg", "s/2.jpg", "t/0.jpg", "t/1.jpg"])
+    listing = find_samples(root, layout="scenes")
+    assert [tuple(sample.sources) for sample in listing.samples] == [("0", "1", "2"), ("0", "1")]
+    plant(["u/1.jpg", "u/2.jpg"])
+    with pytest.raises(InputError, match=r"u has exposures 1, 2 and no 0"):
+        find_samples(root, layout="scenes")
+
+
+def test_numbers_that_run_through_all_scenes_are_no_series(plant):
+    root = plant(["s/101.jpg", "s/102.jpg", "t/103.jpg", "t/104.jpg"])
+    listing = find_samples(root, layout="scenes")
+    assert [tuple(sample.sources) for sample in listing.samples] == [("1", "2"), ("1", "2")]
 
 
 def test_a_folder_of_formats_that_are_not_read_says_which(plant):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
-from fusionlab.data.files import by_stem, images_in, key, stem
+from fusionlab.data.files import UnmatchedError, by_stem, images_in, key, stem
 from fusionlab.data.layouts.listing import Sample
 from fusionlab.data.layouts.names import REFERENCES, is_free, known, resolved, truth_among
 from fusionlab.data.layouts.suffixes import group_by_suffix, parts, with_suffix
-from fusionlab.errors import InputError
 
 
 def find_scenes(
@@ -31,6 +31,7 @@ def find_scenes(
         for sample in _in_folder(title, folder, given, reference):
             beside = truths.get(key(title))
             samples.append(replace(sample, reference=sample.reference or beside))
+    _check_starts(samples)
     return samples
 
 
@@ -78,22 +79,40 @@ def _in_folder(
     paths = by_stem(folder)
     truth = truth_among(reference, (), paths)
     exposures = {name: path for name, path in paths.items() if name != truth and is_free(name)}
-    sources = dict(zip(_numbers(folder, list(exposures)), exposures.values(), strict=True))
+    sources = dict(zip(_numbers(folder, exposures), exposures.values(), strict=True))
     return [Sample(title, sources, paths.get(truth))] if sources else []
 
 
-def _numbers(folder: Path, stems: list[str]) -> list[str]:
-    """What exposures are called: by their place, and by their own number in a series from 1.
+def _numbers(folder: Path, exposures: dict[str, Path]) -> list[str]:
+    """What exposures are called: by their own number in a series from 0 or 1, else by their place.
 
     Raises:
-        InputError: If the series has a gap.
+        UnmatchedError: If the series has a gap.
     """
-    places = [str(place) for place in range(1, len(stems) + 1)]
-    own = [str(int(name)) for name in stems if name.isdecimal()]
-    if len(own) == len(stems) > 1 and own[0] == "1" and own != places:
-        lacking = next(place for place in places if place not in own)
-        raise InputError(
-            f"{folder} has exposures {', '.join(own)} and no {lacking}; add it, move the folder "
-            "away, or rename them"
-        )
-    return places
+    own = [int(name) for name in exposures if name.isdecimal()]
+    count = len(exposures)
+    if len(own) < count or count < 2 or own[0] > 1:
+        return [str(place) for place in range(1, count + 1)]
+    lacking = next((number for number in range(own[0], own[-1]) if number not in own), None)
+    if lacking is not None:
+        _refuse_series(folder, own, lacking, list(exposures.values()))
+    return [str(number) for number in own]
+
+
+def _check_starts(samples: list[Sample]) -> None:
+    """Refuse a series from 1 where others begin at 0: its first member is missing."""
+    if not any("0" in sample.sources for sample in samples):
+        return
+    for sample in samples:
+        names = list(sample.sources)
+        if names[0] == "1":
+            paths = list(sample.sources.values())
+            _refuse_series(paths[0].parent, list(map(int, names)), 0, paths)
+
+
+def _refuse_series(folder: Path, own: list[int], lacking: int, paths: list[Path]) -> NoReturn:
+    raise UnmatchedError(
+        f"{folder} has exposures {', '.join(map(str, own))} and no {lacking}; add it, move the "
+        "folder away, or rename them",
+        paths,
+    )
