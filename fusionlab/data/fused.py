@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.decoding import kind_of
 from fusionlab.data.files import by_stem, content_hash, key
-from fusionlab.data.images import examine, image_size
+from fusionlab.data.images import AS_STORED, Reading, examine, image_size, read_image
+from fusionlab.data.ranges import readings
 from fusionlab.errors import InputError
 
 
@@ -26,6 +29,7 @@ class FusedFolder:
         missing: Samples without a fused image.
         surplus: Images that belong to no sample.
         jpegs: Those of ``paths`` that were compressed with JPEG.
+        reading: How the files are read.
         odd: Lines about values and pages that may be meant otherwise.
     """
 
@@ -36,7 +40,13 @@ class FusedFolder:
     missing: list[str]
     surplus: list[str]
     jpegs: list[Path]
+    reading: Reading = AS_STORED
     odd: list[str] = field(default_factory=list)
+
+    def picture(self, index: int) -> Tensor | None:
+        """That of a sample, (1 or 3, H, W) in [0, 1]; None if there is none."""
+        path = self.paths.get(index)
+        return None if path is None else read_image(path, self.reading)
 
     def describe(self) -> dict[str, Any]:
         """What a result says of it: plain values."""
@@ -53,6 +63,7 @@ class FusedFolder:
             "missing": self.missing,
             "surplus": self.surplus,
             "jpeg": [path.name for path in self.jpegs],
+            **({"range": list(self.reading.levels)} if self.reading.levels else {}),
         }
 
     def notes(self) -> list[str]:
@@ -72,7 +83,10 @@ class FusedFolder:
 
 
 def open_fused(
-    folders: Sequence[str], dataset: FusionDataset, allow_unmatched: bool
+    folders: Sequence[str],
+    dataset: FusionDataset,
+    allow_unmatched: bool,
+    ranges: Mapping[str, float | str] | None = None,
 ) -> list[FusedFolder]:
     """Match the images of every folder with the samples by their names, case-folded, any extension.
 
@@ -81,6 +95,7 @@ def open_fused(
         dataset: What was fused.
         allow_unmatched: Whether samples without an image, and images without a sample, are left
             out instead of refused.
+        ranges: ``data.range`` of some of the folders, by their names.
 
     Raises:
         InputError: If a folder is missing, has images missing or surplus, two images of one name,
@@ -90,6 +105,10 @@ def open_fused(
     opened = [
         _open(Path(folder), name, dataset) for folder, name in zip(folders, names, strict=True)
     ]
+    if ranges:
+        files = {one.name: one.paths.values() for one in opened}
+        how = readings(files, ranges)
+        opened = [replace(one, reading=how[one.name]) for one in opened]
     common = set.intersection(*(set(folder.paths) for folder in opened))
     for folder in opened:
         faults = {"no fused image for": folder.missing, "no sample for": folder.surplus}
@@ -97,7 +116,7 @@ def open_fused(
         if found and not (allow_unmatched and folder.paths):
             remedy = "" if not folder.paths else ", or set allow_unmatched to leave them out"
             raise InputError(f"{folder.folder}: {found}; names must match {dataset.name}{remedy}")
-        folder.odd.extend(examine(folder.paths.values()).lines(str(folder.folder)))
+        folder.odd.extend(examine(folder.paths.values(), folder.reading).lines(str(folder.folder)))
     if not common:
         raise InputError(f"no sample of {dataset.name} has a fused image in every folder")
     return opened

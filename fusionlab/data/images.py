@@ -34,6 +34,11 @@ class Reading:
     white: float | None = None
     page: int | None = None
 
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """Black and white, where the file does not tell them."""
+        return None if self.white is None else (self.black or 0.0, self.white)
+
 
 AS_STORED = Reading()
 

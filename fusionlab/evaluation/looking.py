@@ -10,7 +10,6 @@ from torch import Tensor
 
 from fusionlab.data.colour import to_levels, to_rgb
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.data.images import read_image
 from fusionlab.data.labels import Labels
 from fusionlab.evaluation.bench import Bench, original_index
 from fusionlab.evaluation.conditions import Condition
@@ -127,7 +126,7 @@ def look(
         for name, image in named:
             looked.add(name + ALONE, to_levels(to_rgb(image)))
     for one in bench.folders:
-        path = one.paths.get(original_index(dataset, index))
-        if path is not None:
-            looked.add(one.name, to_levels(to_rgb(read_image(path))))
+        picture = one.picture(original_index(dataset, index))
+        if picture is not None:
+            looked.add(one.name, to_levels(to_rgb(picture)))
     return looked

@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Dataset
 from fusionlab.data.batches import collate, worker_options
 from fusionlab.data.colour import grey_levels, to_levels, to_rgb
 from fusionlab.data.dataset import FusionDataset
-from fusionlab.data.images import read_image
 from fusionlab.evaluation.bench import Bench, original_index
 from fusionlab.evaluation.conditions import Condition, CorruptedDataset
 from fusionlab.evaluation.looking import Looked, look
@@ -137,8 +136,7 @@ class _Samples(Dataset[dict[str, Any]]):
         found = {
             folder.name: colour_levels(image) if by_channel else grey_levels(image[None])[0]
             for folder in self.folders
-            if (path := folder.paths.get(original_index(self.dataset, index))) is not None
-            and (image := read_image(path)) is not None
+            if (image := folder.picture(original_index(self.dataset, index))) is not None
         }
         seen = sample["levels" if by_channel else "grey"]
         values = self.scorer.values_of_all([*found.values()], seen, sample.get("reference"))

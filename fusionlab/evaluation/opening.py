@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -11,7 +13,7 @@ from fusionlab.console import note
 from fusionlab.data.built_in import SceneDataset
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.folder import FolderDataset
-from fusionlab.data.fused import FusedFolder, open_fused
+from fusionlab.data.fused import FusedFolder, method_names, open_fused
 from fusionlab.data.opening import open_data
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
@@ -46,7 +48,8 @@ def open_bench(settings: Namespace) -> Bench:
     else:
         one = settings.network
         given = [Method(one.name, one.checkpoint, one.options, one.stretch)]
-    whole = open_data(settings.data, settings.allow_unmatched)
+    of_sources, of_fused = _ranges(settings)
+    whole = open_data(replace(settings.data, range=of_sources), settings.allow_unmatched)
     check_data(whole)
     networks = open_given(given, ttd, whole, settings.data.colour, settings.weights)
     for dataset in whole:
@@ -69,7 +72,7 @@ def open_bench(settings: Namespace) -> Bench:
         one.tile = settings.data.tile
     folders: list[FusedFolder] = []
     if settings.fused:
-        folders = open_fused(settings.fused, whole[0], settings.allow_unmatched)
+        folders = open_fused(settings.fused, whole[0], settings.allow_unmatched, of_fused)
         for line in (line for folder in folders for line in folder.notes()):
             note(line)
     metrics = open_metrics(settings.metrics.preset, settings.metrics.names)
@@ -102,6 +105,16 @@ def open_bench(settings: Namespace) -> Bench:
             if isinstance(dataset, FolderDataset) and dataset.label_reader.files:
                 note(f"{dataset.listing.root}: {dataset.label_reader.found()}")
     return bench
+
+
+def _ranges(settings: Namespace) -> tuple[Any, dict[str, Any]]:
+    """What ``data.range`` says of the sources, and of the folders of ``--fused`` by name."""
+    given = settings.data.range
+    if not isinstance(given, Mapping) or not settings.fused:
+        return given, {}
+    names = method_names([Path(folder) for folder in settings.fused])
+    of_fused = {name: value for name, value in given.items() if name in names}
+    return {name: value for name, value in given.items() if name not in of_fused} or None, of_fused
 
 
 def _keep_fitting(dataset: SceneDataset, networks: Sequence[NetworkMethods]) -> None:

@@ -117,7 +117,7 @@ def mean_of_numbers(values: Tensor) -> Tensor:
 class CovarianceSimilarity(ImageMean):
     """Mean :func:`similarity_by_covariance` of the fused images."""
 
-    bytes_per_pixel = 370
+    bytes_per_pixel = 380
     name = "Qc"
     long_name = "Cvejic's similarity"
     conventions: ClassVar[Mapping[str, Convention]] = {

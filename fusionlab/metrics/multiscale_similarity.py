@@ -96,7 +96,7 @@ def _halved_with_zeros(image: Tensor) -> Tensor:
 class MultiscaleStructuralSimilarity(ImageMean):
     """Mean :func:`multiscale_structural_similarity` of the fused images."""
 
-    bytes_per_pixel = 280
+    bytes_per_pixel = 290
     name = "MS_SSIM"
     long_name = "Multiscale structural similarity"
     conventions: ClassVar[Mapping[str, Convention]] = {

@@ -142,7 +142,7 @@ _EDGES = "MEFB's Qw: Q_W of the Prewitt edges in place of the images (bug)"
 class FusionQuality(ImageMean):
     """Mean :func:`fusion_quality` of the fused images."""
 
-    bytes_per_pixel = 330
+    bytes_per_pixel = 350
     name = "Qs"
     long_name = "Piella's fusion quality"
     conventions: ClassVar[Mapping[str, Convention]] = {
@@ -183,7 +183,7 @@ class WeightedFusionQuality(ImageMean):
 class EdgeFusionQuality(ImageMean):
     """Mean :func:`edge_fusion_quality` of the fused images."""
 
-    bytes_per_pixel = 560
+    bytes_per_pixel = 620
     name = "Qe"
     long_name = "Piella's edge-dependent fusion quality"
     conventions: ClassVar[Mapping[str, Convention]] = {

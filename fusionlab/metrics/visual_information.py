@@ -124,7 +124,7 @@ def _total(values: Tensor) -> Tensor:
 class VisualInformationFidelity(ImageMean):
     """Mean :func:`visual_information_fidelity` of the fused images."""
 
-    bytes_per_pixel = 150
+    bytes_per_pixel = 160
     name = "VIF"
     long_name = "Visual information fidelity"
     conventions: ClassVar = {

@@ -72,7 +72,7 @@ def _floored_total(values: Tensor) -> Tensor:
 class VisualInformationFidelityForFusion(ImageMean):
     """Mean :func:`visual_information_fidelity_for_fusion` of the fused images."""
 
-    bytes_per_pixel = 150
+    bytes_per_pixel = 160
     name = "VIFF"
     long_name = "Visual information fidelity for fusion"
     conventions: ClassVar = {

@@ -129,7 +129,7 @@ def _padded_rows(image: Tensor) -> Tensor:
 class AgreementSimilarity(ImageMean):
     """Mean :func:`similarity_by_agreement` of the fused images."""
 
-    bytes_per_pixel = 330
+    bytes_per_pixel = 340
     name = "Qy"
     long_name = "Yang's similarity"
     conventions: ClassVar[Mapping[str, Convention]] = {

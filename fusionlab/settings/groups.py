@@ -64,7 +64,8 @@ class Data:
             names (gt, reference, full_clear ...).
         range: Stored value that is white, where 0 is black, e.g. 4095 for 12 bits in files of 16;
             auto for the smallest and the largest value of each source in the whole data set; or by
-            source, e.g. {ir: 16383}. Default: what the files say.
+            source, or by the name of a folder of --fused, e.g. {ir: 16383}. Default: what the files
+            say.
         page: Page (or frame, or slice) of files that hold several, from 1. Default: the first, and
             a note.
         labels: Folder with boxes (YOLO text, Pascal VOC XML, KAIST text) or masks, or a COCO JSON
