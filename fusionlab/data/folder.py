@@ -14,11 +14,12 @@ from fusionlab.data.alignment import Alignment, align
 from fusionlab.data.classes import ClassSet
 from fusionlab.data.dataset import FusionDataset, check_colours, has_colours
 from fusionlab.data.decoding import Header, header
-from fusionlab.data.files import content_hash, is_image
+from fusionlab.data.files import content_hash, is_image, key
 from fusionlab.data.images import Noticed, Reading, examine, read_image
 from fusionlab.data.labels import LabelReader, Labels
 from fusionlab.data.layouts import Listing, Sample
 from fusionlab.data.layouts.labels import find_labels
+from fusionlab.data.layouts.names import is_free
 from fusionlab.data.layouts.roles import INFRARED, roles_of
 from fusionlab.data.ranges import REFERENCE, readings
 from fusionlab.data.registration import displaced
@@ -218,6 +219,8 @@ class FolderDataset(FusionDataset):
         ignored = f"; {len(listing.ignored)} other files ignored" if listing.ignored else ""
         folders = dict.fromkeys(path.parent.name for path in listing.ignored if is_image(path))
         ignored += f", images in {', '.join(folders)}" if folders else ""
+        if listing.layout == "subfolders" and any(is_free(key(name)) for name in folders):
+            ignored += " (name all sources in data.sources if these are some)"
         if listing.left_out:
             names = ", ".join(path.name for path in listing.left_out[:3])
             ignored += f"; {len(listing.left_out)} files without a partner left out ({names} …)"

@@ -224,6 +224,16 @@ def test_check_files_reads_references_too(save):
         dataset.check_files()
 
 
+def test_a_folder_that_may_be_a_source_is_named_with_the_remedy(save):
+    found = folder_dataset(save(vi__a=grey(), ir__a=grey(), depth__a=grey())).found()
+    assert found.endswith("images in depth (name all sources in data.sources if these are some)")
+
+
+def test_of_masks_nothing_is_asked(save):
+    found = folder_dataset(save(vi__a=grey(), ir__a=grey(), gt__a=grey())).found()
+    assert found.endswith("1 other files ignored, images in gt")
+
+
 def test_what_was_found_is_said(save):
     root = save(
         near__a=grey(), far__a=grey(), gt__a=grey(), near__b=grey(), far__b=grey(), gt__b=grey()
