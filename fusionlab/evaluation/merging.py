@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from fusionlab.errors import InputError
-from fusionlab.evaluation.program import check_same, finish, show
+from fusionlab.evaluation.program import check_same, finish, show, what_lies_in
 from fusionlab.report.html import write_report
 from fusionlab.runs.files import write_atomic
 from fusionlab.runs.folder import make, run_folder
-from fusionlab.runs.run import PER_IMAGE, SUMMARY, Run
+from fusionlab.runs.run import SUMMARY, Run
 from fusionlab.runs.tasks import PER_CLASS
 
 CONFIG, REPORT = "config.yaml", "report"
@@ -37,7 +37,7 @@ def merge_command(folders: Sequence[Path], output: str | None) -> Path:
     place = run_folder("runs", "merge") if output is None else Path(output)
     about = merge(folders, place)
     show(about)
-    print(f"Pictures, RD maps, {PER_IMAGE} and {SUMMARY}: {place}")
+    print(what_lies_in(place))
     if about["settings"].get("report", True):
         print(f"Report, for a browser: {write_report(place)}")
     return place

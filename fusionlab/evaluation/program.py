@@ -21,6 +21,7 @@ from rich.console import Console
 import fusionlab
 from fusionlab.citing import papers_of_run
 from fusionlab.console import ProgressBar, note
+from fusionlab.data.scenes import TASKS
 from fusionlab.ending import say
 from fusionlab.errors import InputError
 from fusionlab.evaluation.bench import Bench
@@ -114,6 +115,12 @@ def _measure(
         raise
 
 
+def what_lies_in(folder: Path) -> str:
+    """A line on what an evaluation wrote; pictures where they were wanted."""
+    pictures = "Pictures, RD maps, " if any((folder / task).is_dir() for task in TASKS) else ""
+    return f"{pictures}{PER_IMAGE} and {SUMMARY}: {folder}"
+
+
 def _conclude(settings: Namespace, bench: Bench, folder: Path, about: dict[str, Any]) -> None:
     """Summarise, print, write the reports and log what was measured."""
     content = finish(folder, about)
@@ -124,7 +131,7 @@ def _conclude(settings: Namespace, bench: Bench, folder: Path, about: dict[str, 
         if "shard" in content:
             number, count = content["shard"]
             print(f"Shard {number} of {count}; fusionlab merge joins all of them")
-        print(f"Pictures, RD maps, {PER_IMAGE} and {SUMMARY}: {folder}")
+        print(what_lies_in(folder))
         for kind, path in files:
             print(f"{kind}: {path}")
     track_evaluation(settings.wandb, folder)
