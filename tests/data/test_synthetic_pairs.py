@@ -25,7 +25,7 @@ def test_two_8_bit_sources_and_a_truth_in_range(photo, pair):
 
 def test_under_even_light_the_truth_lies_between_the_exposures(photo, monkeypatch):
     monkeypatch.setattr(synthetic_pairs, "EVEN_LIGHT", 1.0)
-    monkeypatch.setattr(synthetic_pairs, "NOISE", 0.0)
+    monkeypatch.setattr(synthetic_pairs, "EXPOSURE_NOISE", 0.0)
     for seed in range(20):
         sources, truth = exposure_pair(photo, np.random.default_rng(seed))
         level = 0.5 / 255 + 1e-6
@@ -36,7 +36,7 @@ def test_under_even_light_the_truth_lies_between_the_exposures(photo, monkeypatc
 def test_under_uneven_light_each_place_is_right_in_one_exposure(photo, monkeypatch):
     """Where the light is strong the under-exposure shows the photograph, in the shade the other."""
     monkeypatch.setattr(synthetic_pairs, "EVEN_LIGHT", 0.0)
-    monkeypatch.setattr(synthetic_pairs, "NOISE", 0.0)
+    monkeypatch.setattr(synthetic_pairs, "EXPOSURE_NOISE", 0.0)
     monkeypatch.setattr(
         synthetic_pairs, "uneven_light", lambda photo, rng: torch.where(photo > 0.5, 99.0, -99.0)
     )
@@ -46,8 +46,7 @@ def test_under_uneven_light_each_place_is_right_in_one_exposure(photo, monkeypat
         assert (sources - truth).abs().amax(0).mean() > 0.1
 
 
-def test_one_of_the_sources_is_sharp_everywhere(photo, monkeypatch):
-    monkeypatch.setattr(synthetic_pairs, "NOISE", 0.0)
+def test_one_of_the_sources_is_sharp_everywhere(photo):
     for seed in range(20):
         sources, truth = focus_pair(photo, np.random.default_rng(seed))
         errors = (sources - truth).abs()
