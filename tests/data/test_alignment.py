@@ -66,6 +66,7 @@ def test_a_camera_that_turned_moved_or_focused_is_undone(seen, other):
     assert distance(found, torch.linalg.inv(seen)) < 1.0
 
 
+@pytest.mark.slow
 def test_what_fits_stays_and_what_has_nothing_in_common_too():
     whole = cut(scene(), 0, 0)
     images = {"a": whole, "b": 1 - whole, "c": torch.zeros_like(whole)}
@@ -75,6 +76,7 @@ def test_what_fits_stays_and_what_has_nothing_in_common_too():
         assert (found.top, found.left, found.height, found.width) == (0, 0, 140, 160)
 
 
+@pytest.mark.slow
 def test_a_data_set_is_aligned_cut_and_says_so(tmp_path):
     for name, moved in (("01", (20, 12)), ("02", (0, 0))):
         save(tmp_path / f"vi/{name}.png", cut(scene(), 0, 0))

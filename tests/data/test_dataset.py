@@ -296,6 +296,7 @@ def test_the_settings_reach_the_search(save):
     assert item["reference"].equal(pillow_grey(grey(3)))
 
 
+@pytest.mark.slow
 def test_without_a_folder_there_are_the_scenes_of_a_task_or_of_all():
     assert [dataset.task for dataset in open_data(Data())] == list(TASKS)
     assert [dataset.task for dataset in open_data(Data(task="mif"))] == ["mif"]

@@ -79,6 +79,7 @@ def test_a_turn_is_undone_before_the_shift():
     assert str(found).endswith(" pixels")
 
 
+@pytest.mark.slow
 def test_of_a_lone_object_no_scale_is_told():
     """Of a head PET shows the brain, CT the skull and MRI the skin: that is no scale."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 180), torch.linspace(-1, 1, 200), indexing="ij")

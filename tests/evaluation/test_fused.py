@@ -107,6 +107,7 @@ def test_metrics_by_name_and_convention(run_score, tmp_path):
         assert values["EI:mefb"] == pytest.approx(4 * values["EI:ttd"])
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(run_score, tmp_path):
     fused = write_fused(tmp_path / "ours")
     one, _ = run_score("--fused", str(fused))
@@ -114,6 +115,7 @@ def test_workers_change_nothing(run_score, tmp_path):
     assert (one / "per_image.csv").read_bytes() == (two / "per_image.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_without_computing_again(
     run_score, tmp_path, pairs, monkeypatch, capsys
 ):

@@ -40,6 +40,7 @@ def run(no_account, tmp_path, monkeypatch, capsys):  # noqa: F811
     return folder, capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_all_show_the_same_numbers(run):
     folder, printed = run
     about = json.loads((folder / "summary.json").read_text())

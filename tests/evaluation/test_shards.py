@@ -66,6 +66,7 @@ def refused(capsys, *words):
     return line
 
 
+@pytest.mark.slow
 def test_merged_shards_are_the_whole_run_bit_for_bit(evaluate, shards, tmp_path, capsys):
     whole, merged = evaluate(), tmp_path / "merged"
     main(["merge", *map(str, shards), "-o", str(merged)])

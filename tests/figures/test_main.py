@@ -58,6 +58,7 @@ def refused(tmp_path, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_panel_of_a_named_sample(draw, pairs):
     rows, about = draw("panel", "--data.root", str(pairs), "--id", "10")
     assert [(row["id"], row["source"]) for row in rows] == [("10", "vi"), ("10", "ir")]

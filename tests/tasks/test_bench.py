@@ -259,6 +259,7 @@ def test_labels_of_kaist_are_nothing_found(theirs, tmp_path, refused):
     assert "is not class, x, y, width, height, score" in refused(evaluate, *argv, *METRICS)
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_be_are_one_line(theirs, tmp_path, refused):
     folder, root = theirs
     base = ("--fused", str(folder), "--data.root", str(root), *METRICS)
