@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from fusionlab.data.colour import to_luma
 
 COARSE, FINE = 96, 192  # pixels of the longer side, at which transforms are tried and refined
+ENOUGH = COARSE * COARSE // 3  # pixels; fewer fit somewhere by chance
 TURNS = range(-10, 11, 2)  # degrees
 SCALES = [1 + 0.02 * step for step in range(-6, 7)]
 FINER = [(turn, scale) for turn in (-1, 0, 1) for scale in (0.99, 1, 1.01)]
@@ -112,7 +113,7 @@ def offset_between(first: Tensor, other: Tensor) -> Offset | None:
         other: The same size.
     """
     one, two = _small(first, COARSE), _small(other, COARSE)
-    if min(one.shape) < 16:
+    if one.numel() < ENOUGH:
         return None
     tried = [Transform(turned, scale) for turned in TURNS for scale in SCALES]
     tried += [Transform(mirrored=name) for name in MIRRORED]

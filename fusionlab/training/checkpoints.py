@@ -63,12 +63,12 @@ class KeepLast(ModelCheckpoint):
         batch_idx: int,
     ) -> None:
         """Save where the training is about to stop; the epoch goes on from here when resumed."""
-        if trainer.should_stop and not _epoch_is_complete(trainer):
+        if trainer.should_stop and not epoch_is_complete(trainer):
             self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, unless the epoch was left in the middle."""
-        if _epoch_is_complete(trainer):
+        if epoch_is_complete(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -160,7 +160,8 @@ def previous(path: Path) -> Path:
     return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
-def _epoch_is_complete(trainer: Trainer) -> bool:
+def epoch_is_complete(trainer: Trainer) -> bool:
+    """Whether the batch that is done, or about to be, is the last one of its epoch."""
     return trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
 
 

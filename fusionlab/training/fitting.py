@@ -48,6 +48,7 @@ from fusionlab.training.checkpoints import (
     last_checkpoint,
 )
 from fusionlab.training.length import StopAtStep
+from fusionlab.training.requeue import SaveBetweenSteps
 
 FIND_UNUSED = "_find_unused_parameters_true"  # ending of Lightning's strategies that look for them
 
@@ -85,6 +86,7 @@ class Fitting:
         own = [
             *filter(None, [self.best]),
             self.last,
+            SaveBetweenSteps(),
             *rates,
             _SaveConfig(self.folder, config),
             _AsOurs(),

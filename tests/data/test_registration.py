@@ -93,6 +93,8 @@ def test_of_a_lone_object_no_scale_is_told():
 def test_images_that_have_nothing_in_common_raise_no_alarm():
     assert offset_between(cut(scene(seed=1), 0, 0), cut(scene(seed=2), 0, 0)) is None
     assert offset_between(torch.zeros(1, 99, 99), cut(scene(), 0, 0, 99, 99)) is None
+    noise = torch.rand(2, 10, 1, 16, 20, generator=torch.Generator().manual_seed(0))
+    assert not any(offset_between(one, other) for one, other in zip(*noise, strict=True))
 
 
 def seen(image, turned, scale):
