@@ -22,9 +22,10 @@ follows from published numbers without their authors saying so.
   ones ({ag:paper}). The divisor (H - 1)(W - 1) in place of H x W changes it by less than 1 %
   ({ag:mefb}).
 - **SD near 9 where others have 44.** MATLAB's 8-bit integers saturate: negative differences become
-  0 and squares stop at 255. The sheet published beside `linfeng` has 9.57 for SeAFusion on 42 TNO
-  pairs where floating point gives 44.24; saturation reproduces the sheet, the code in that
-  repository does not (inferred).
+  0 and squares stop at 255 (`linfeng_uint8`: {sd:linfeng_uint8} for {sd:paper}). The sheet
+  published beside `linfeng` has 9.57 for SeAFusion on 42 TNO pairs where floating point gives
+  44.24. `python -m replication.pictures` compares that sheet with both forms.
+- **SF near 0.04.** Images in [0, 1]: `linfeng_unit_range` ({sf:linfeng_unit_range} for {sf:paper}).
 - **SF and SCD too low.** The same in `jileihou` as scripted: SF {sf:jileihou_uint8} for {sf:paper},
   SCD {scd:jileihou_uint8} for {scd:paper}.
 - **Qabf too low.** Most code bases agree ({qabf:paper}). `zhengliu` has other constants and
@@ -87,8 +88,9 @@ follows from published numbers without their authors saying so.
 
 ### Before and after the metric
 
-- **Colour.** `vifb` and `mefb` score R, G and B and take the mean. Here luma is scored, as in
-  `linfeng` and in all the Python code bases.
+- **Colour.** `vifb` and `mefb` score R, G and B and take the mean, and so do their presets here.
+  Otherwise luma is scored, as in `linfeng` and in all the Python code bases. A grey picture is
+  scored once, with the luma of its sources.
 - **How images were saved.** JPEG adds blocks and ringing, which are scored as if the method had
   drawn them; `fusionlab evaluate --fused` points such files out. CDDFuse's test script stretches
   every image to 0 .. 255 before saving, which raises SD and EN.

@@ -25,7 +25,7 @@ from fusionlab.evaluation.methods import NetworkMethods
 from fusionlab.evaluation.scoring import Scorer, moved
 from fusionlab.evaluation.theorem import theorem_rows
 from fusionlab.fusing import Fuser, Picture
-from fusionlab.runs.files import write_picture, write_rd_arrays, write_rd_map
+from fusionlab.runs.files import as_written, write_picture, write_rd_arrays, write_rd_map
 from fusionlab.runs.rd_colours import RDScale
 from fusionlab.runs.rows import RowFile
 from fusionlab.runs.run import (
@@ -134,7 +134,7 @@ class _Samples(Dataset[dict[str, Any]]):
         if by_channel:
             sample["levels"] = source_levels(self.dataset, index)
         found = {
-            folder.name: colour_levels(image) if by_channel else grey_levels(image[None])[0]
+            folder.name: to_levels(image) if by_channel else grey_levels(image[None])[0]
             for folder in self.folders
             if (image := folder.picture(original_index(self.dataset, index))) is not None
         }
@@ -308,7 +308,7 @@ def _measure_batch(
     for k, one in enumerate(found):
         if not condition.kind:
             for m, name in enumerate(batch["source_names"][k]):
-                one.pictures.append((name + ALONE, seen[k][m], None, None))
+                one.pictures.append((name + ALONE, as_written(seen[k][m]), None, None))
         index = int(batch["index"][k])
         if bench.pictures:
             _write_sources(folder, dataset, index, one.sample)
@@ -319,7 +319,7 @@ def _measure_batch(
         for method, pictures, theorem in station.measure(batch, bench.theorem, bench.pictures):
             for k, (one, picture) in enumerate(zip(found, pictures, strict=True)):
                 taken = [*(turn[method] for turn in turns), picture.milliseconds]
-                shown = picture.fused if by_channel else picture.grey
+                shown = as_written(picture.fused) if by_channel else picture.grey
                 one.pictures.append((method, shown, median(taken), peaks.get(method)))
                 one.rd += [(method, *line) for line in _rd_lines(picture)]
                 if one.looked is not None:

@@ -77,7 +77,7 @@ class Scorer:
         """Score N pictures of the same sources; what metrics need of these is computed once.
 
         Args:
-            pictures: (1, H, W), uint8, each; (3, H, W) if channels are scored.
+            pictures: (1, H, W), uint8, each; coloured ones (3, H, W) if channels are scored.
             sources: (M, 1, H, W), uint8; (M, 3, H, W) if channels are scored.
             truth: (1, H, W), uint8; None where there is none.
 
@@ -100,7 +100,7 @@ class Scorer:
         return [one + other for one, other in zip(values, more, strict=True)]
 
     def _by_channel(self, pictures: Sequence[Tensor], sources: Tensor) -> list[list[float]]:
-        """The K values of each RGB picture; NaN where a metric takes another number of sources."""
+        """The K values of each picture; NaN where a metric takes another number of sources."""
         given, count = sources[None].float(), len(sources)
         return [
             [

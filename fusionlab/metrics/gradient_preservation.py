@@ -170,6 +170,10 @@ _XYDEAS = {
     "pooling": "mean_of_ratios",
 }
 _COMMON = Convention("as paper")
+_UNIT_RANGE = Convention(
+    "as paper, but images in [0, 1] (bug): equal gradients count as lost",
+    {"is_unit_range": True, "summation": "rightwards"},
+)
 _MEAN = Convention("Γ 1, κ 10 and 20, σ 0.5 and 0.75; mean over pixels of Σ Qg / Σ g", _XYDEAS)
 
 
@@ -188,10 +192,8 @@ class GradientPreservation(ImageMean):
         "jileihou": _COMMON,
         "cddfuse": _COMMON,
         "ivif_zoo": _COMMON,
-        "thfylsty_unit_range": Convention(
-            "as paper, but images in [0, 1] (bug): equal gradients count as lost",
-            {"is_unit_range": True, "summation": "rightwards"},
-        ),
+        "linfeng_unit_range": _UNIT_RANGE,
+        "thfylsty_unit_range": _UNIT_RANGE,
         "jileihou_qg": Convention(
             "atan2 of the gradient, whose differences exceed π (bug); borders replicated; images "
             "in [0, 1], so that flat ones score a ratio of rounding errors",

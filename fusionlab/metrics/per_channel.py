@@ -29,11 +29,12 @@ def per_channel(metric: ImageMean, fused: Tensor, sources: Tensor) -> Tensor:
     Convention: ``mefb_rgb`` and ``vifb_rgb`` are this with the metric's ``mefb`` and ``vifb``
     form. Two of their programs make another picture of the three channels, see
     ``ImageMean.of_colour``: VIFB's SF lays them side by side, so that the last column of one meets
-    the first of the next, and MEFB's MEF-SSIM takes luma.
+    the first of the next, and MEFB's MEF-SSIM takes luma. A grey fused image is scored with the
+    luma of its sources, as VIFB's programs do.
 
     Args:
         metric: Any metric, e.g. ``EdgeIntensity("mefb")``.
-        fused: Fused images, (B, 3, H, W), in [0, 255].
+        fused: Fused images, (B, 3, H, W), in [0, 255]; (B, 1, H, W) where they are grey.
         sources: Their sources, (B, M, 3, H, W), in [0, 255]; repeat a grey one three times.
 
     Returns:
@@ -44,11 +45,14 @@ def per_channel(metric: ImageMean, fused: Tensor, sources: Tensor) -> Tensor:
 
     Source: Zhang, Information Fusion 74, 2021 (MEFB); Zhang, Ye and Xiao, CVPRW 2020 (VIFB).
     """
-    if fused.ndim != 4 or sources.ndim != 5 or fused.shape[1:] != sources.shape[2:]:
+    fits = fused.ndim == 4 and sources.ndim == 5 and fused.shape[2:] == sources.shape[3:]
+    if not fits or fused.shape[1] not in (1, 3) or sources.shape[2] != 3:
         shapes = f"{tuple(fused.shape)} and {tuple(sources.shape)}"
         raise ValueError(
-            f"fused and sources must be (B, 3, H, W) and (B, M, 3, H, W), got {shapes}"
+            f"fused and sources must be (B, 3 or 1, H, W) and (B, M, 3, H, W), got {shapes}"
         )
+    if fused.shape[1] == 1:
+        return metric.image_scores(fused, matlab_luma(sources))
     picture = metric.of_colour.get(metric.convention_name)
     if picture is not None:
         return metric.image_scores(picture(fused), picture(sources))

@@ -18,7 +18,11 @@ from fusionlab.metrics.per_channel import side_by_side
 
 
 def spatial_frequency(
-    image: Tensor, *, divisor: str = "differences", saturate: bool = False
+    image: Tensor,
+    *,
+    divisor: str = "differences",
+    saturate: bool = False,
+    is_unit_range: bool = False,
 ) -> Tensor:
     """Root of the summed row and column gradient energies.
 
@@ -30,6 +34,7 @@ def spatial_frequency(
         divisor: "differences", or "pixels" for H x W in both energies.
         saturate: Differences and their squares are cut to [0, 255], the 8-bit arithmetic of a
             program that forgot to convert; the values are rounded first.
+        is_unit_range: Whether grey levels are divided by 255 first.
 
     Returns:
         One value per image, (B,), in grey levels. Higher is sharper.
@@ -54,7 +59,7 @@ def spatial_frequency(
         squares = steps.clamp(min=0).square().clamp(max=255) if saturate else steps.square()
         share = 1 if divisor == "differences" else steps.shape[dim] / grey.shape[dim]
         energy = energy + share * pixel_mean(squares)
-    return root(energy)
+    return root(energy) / 255 if is_unit_range else root(energy)
 
 
 _PAPER = Convention("first differences, mean over H x (W - 1) and (H - 1) x W")
@@ -73,6 +78,9 @@ class SpatialFrequency(ImageMean):
         "mefb": _PIXELS,
         "vifb": _PIXELS,
         "linfeng": _PAPER,
+        "linfeng_unit_range": Convention(
+            f"{_PAPER.text}, of images in [0, 1]", {"is_unit_range": True}
+        ),
         "thfylsty": _PIXELS,
         "jileihou": _PAPER,
         "jileihou_uint8": Convention(

@@ -7,7 +7,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fusionlab.metrics.base import Convention, ImageMean, check_size, check_sources, precise
+from fusionlab.metrics.base import (
+    Convention,
+    ImageMean,
+    check_range,
+    check_size,
+    check_sources,
+    precise,
+)
 from fusionlab.metrics.separable import gaussian, normalised, weighted_sum
 from fusionlab.metrics.shared import shared
 from fusionlab.metrics.windows import check_option
@@ -26,6 +33,7 @@ def visual_information_fidelity(
     padding: str = "none",
     window: str = "gaussian",
     flat_source: float = math.nan,
+    saturate: bool = False,
 ) -> Tensor:
     """Sum over the sources of Σ log(1 + g² s / (v + 2)) / Σ log(1 + s / 2), in the pixel domain.
 
@@ -44,6 +52,8 @@ def visual_information_fidelity(
         window: "gaussian", or "shifted": its centre half a pixel off and its samples
             N / (N - 1) apart.
         flat_source: What a source without any variance adds to the sum.
+        saturate: Products of two grey levels stop at 255 at the first scale, the 8-bit arithmetic
+            of a program that forgot to convert; the values are rounded first.
 
     Returns:
         One value per image, (B,), without unit: 0 to M, and above M where the fused image has
@@ -57,7 +67,7 @@ def visual_information_fidelity(
     """
     kept, available = torch.zeros(()), torch.zeros(())
     for gain, variance, residual in distortion_channel(
-        fused, sources, padding=padding, window=window
+        fused, sources, padding=padding, window=window, saturate=saturate
     ):
         kept = kept + _total((1 + gain.square() * variance / (residual + NOISE)).log())
         available = available + _total((1 + variance / NOISE).log())
@@ -70,7 +80,7 @@ def visual_information_fidelity(
 # in double precision, and VIFF needs the maps
 @shared
 def distortion_channel(
-    fused: Tensor, sources: Tensor, *, padding: str, window: str
+    fused: Tensor, sources: Tensor, *, padding: str, window: str, saturate: bool = False
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Gain, source variance and residual variance at four scales, (B, M, h, w) each."""
     check_sources(fused, sources)
@@ -79,6 +89,10 @@ def distortion_channel(
     image, references = precise(fused), precise(sources).squeeze(2)
     if padding == "none":
         check_size("VIF", SMALLEST, fused)
+    if saturate:
+        check_range(fused=fused, sources=sources)
+        image, references = image.round(), references.round()
+    elif padding == "none":
         # no variance changes, but that of white areas is rounded to less than TINY
         image, references = image - MIDDLE_GREY, references - MIDDLE_GREY
     channel = []
@@ -91,7 +105,8 @@ def distortion_channel(
 
         if scale > 0:
             image, references = mean(image)[..., ::2, ::2], mean(references)[..., ::2, ::2]
-        channel.append(_regression(image, references, mean))
+        times = _saturated_product if saturate and scale == 0 else torch.mul
+        channel.append(_regression(image, references, mean, times))
     return channel
 
 
@@ -103,17 +118,24 @@ def _profile(size: int, window: str) -> list[float]:
 
 
 def _regression(
-    y: Tensor, x: Tensor, mean: Callable[[Tensor], Tensor]
+    y: Tensor,
+    x: Tensor,
+    mean: Callable[[Tensor], Tensor],
+    times: Callable[[Tensor, Tensor], Tensor],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of the fused image y on the sources x; no gain where one is flat or they are opposed."""
     x_mean, y_mean = mean(x), mean(y)
-    x_variance = (mean(x * x) - x_mean * x_mean).clamp(min=0)
-    y_variance = (mean(y * y) - y_mean * y_mean).clamp(min=0)
-    covariance = mean(x * y) - x_mean * y_mean
+    x_variance = (mean(times(x, x)) - x_mean * x_mean).clamp(min=0)
+    y_variance = (mean(times(y, y)) - y_mean * y_mean).clamp(min=0)
+    covariance = mean(times(x, y)) - x_mean * y_mean
     none = (x_variance < TINY) | (y_variance < TINY) | (covariance < 0)
     gain = (covariance / (x_variance + TINY)).masked_fill(none, 0)
     residual = (y_variance - gain * covariance).clamp(min=TINY)
     return gain, x_variance.masked_fill(x_variance < TINY, 0), residual
+
+
+def _saturated_product(one: Tensor, other: Tensor) -> Tensor:
+    return (one * other).clamp(max=255)
 
 
 def _total(values: Tensor) -> Tensor:
@@ -130,6 +152,10 @@ class VisualInformationFidelity(ImageMean):
     conventions: ClassVar = {
         "paper": Convention("pixel domain, noise variance 2, sum over the sources"),
         "linfeng": Convention("as paper"),
+        "linfeng_uint8": Convention(
+            "as paper, but products of grey levels stop at 255 at the first scale (bug)",
+            {"saturate": True},
+        ),
         "cddfuse": Convention(
             "as paper, printed as VIFF there; a flat source adds 1", {"flat_source": 1.0}
         ),

@@ -23,14 +23,17 @@ from fusionlab.writing import replace_file
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
+def as_written(levels: Tensor) -> Tensor:
+    """A picture as a file holds it, (C, H, W): (1, H, W) if its channels are equal."""
+    return levels[:1] if (levels == levels[:1]).all() else levels
+
+
 def write_picture(path: Path, levels: Tensor) -> None:
     """Write (3, H, W) or (1, H, W) uint8; grey if its channels are equal.
 
     The ending says how: PNG, TIFF, or JPEG of quality 95 with whole chroma.
     """
-    levels = levels.cpu()
-    if (levels == levels[:1]).all():
-        levels = levels[:1]
+    levels = as_written(levels.cpu())
     _write(path, Image.fromarray(levels.permute(1, 2, 0).squeeze(2).contiguous().numpy()))
 
 

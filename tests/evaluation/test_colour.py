@@ -75,3 +75,23 @@ def test_side_by_side_and_luma_by_hand():
     assert side_by_side(image).tolist() == [[[0, 10, 20, 30, 40, 255]]]
     # 0.587 · 20 + 0.114 · 40 = 16.3; 0.299 · 10 + 0.587 · 30 + 0.114 · 255 = 49.7
     assert matlab_luma(image).tolist() == [[[16, 50]]]
+
+
+def test_a_grey_file_is_scored_once_and_as_a_network_s_own_grey_picture(tmp_path):
+    generator = np.random.default_rng(1)
+    for name in ("vi", "ir"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        pixels = generator.integers(0, 256, (48, 56), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / name / "01.png")
+    names = ["EN:vifb", "SF:vifb", "MI:vifb"]
+    options = {"metrics": names, "colour": "channels"}
+    found = fusionlab.evaluate(["average"], tmp_path / "data", output=tmp_path / "run", **options)
+    own = found["results"][0]["means"]["Average"]
+    folder = tmp_path / "run" / "vif" / "Average"
+    saved = fusionlab.score(folder, tmp_path / "data", **options)["results"][0]["means"]["Average"]
+    assert saved == own
+    grey = fusionlab.score(folder, tmp_path / "data", metrics=names, colour="luma")
+    assert saved == grey["results"][0]["means"]["Average"]  # no column meets another channel
+    Image.open(folder / "01.png").convert("RGB").save(folder / "01.png")
+    coloured = fusionlab.score(folder, tmp_path / "data", **options)["results"][0]["means"]
+    assert coloured["Average"]["SF"] > own["SF"]  # in a file of RGB they do

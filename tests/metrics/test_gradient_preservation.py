@@ -21,6 +21,7 @@ PROGRAMS = {
     "cddfuse": ("cddfuse_float64", DOUBLE),
     "ivif_zoo": ("ivif_zoo", SINGLE),
     "thfylsty_unit_range": ("thfylsty:unit_range", DOUBLE),
+    "linfeng_unit_range": ("thfylsty:unit_range", DOUBLE),  # the same program, called so
     "jileihou_qg": ("jileihou:QG", DOUBLE),
     "topanxal": ("topanxal", DOUBLE),
     "zhengliu": ("zhengliu:Xydeas", DOUBLE),

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from fusionlab.metrics import open_metrics, per_channel
+from fusionlab.metrics.per_channel import matlab_luma
 
 
 def rgb(path):
@@ -49,3 +50,14 @@ def test_other_shapes_are_refused(fused, sources):
     (metric,) = open_metrics(names=["EN"])
     with pytest.raises(ValueError, match="fused and sources must be"):
         per_channel(metric, fused.expand(-1, 3, -1, -1), sources)
+
+
+def test_a_grey_picture_of_coloured_sources_meets_their_luma(fused, sources):
+    coloured = torch.cat([sources, sources.flip(-1), 255 - sources], dim=2)
+    for name in ("MI:vifb", "SF:vifb", "CE:vifb"):
+        (metric,) = open_metrics(names=[name])
+        value = per_channel(metric, fused, coloured)
+        assert torch.equal(value, metric.image_scores(fused, matlab_luma(coloured))), name
+    (frequency,) = open_metrics(names=["SF:vifb"])
+    threefold = per_channel(frequency, fused.expand(-1, 3, -1, -1), coloured)
+    assert not torch.allclose(threefold, frequency.score(fused, sources)), "columns meet"

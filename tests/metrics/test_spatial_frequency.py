@@ -75,3 +75,8 @@ def test_an_unknown_divisor_is_refused(fused):
         spatial_frequency(fused, divisor="rows")
     with pytest.raises(ValueError, match=r"image must lie in \[0, 255\]"):
         spatial_frequency(fused + 99, saturate=True)
+
+
+def test_in_the_unit_range_it_is_255_times_less(fused):
+    unit = SpatialFrequency("linfeng_unit_range").score(fused, fused[:, None])
+    torch.testing.assert_close(255 * unit, SpatialFrequency("linfeng").score(fused, fused[:, None]))

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -62,3 +63,16 @@ def test_the_unbiased_form_divides_by_one_pixel_less():
     assert standard_deviation(image, unbiased=True).item() == 2  # 12 / 3
     one_pixel = torch.full((1, 1, 1, 1), 7.0)
     assert standard_deviation(one_pixel, unbiased=True).item() == 0
+
+
+def test_eight_bits_lose_what_is_darker_than_the_mean_and_squares_above_255(fused):
+    # MATLAB's uint8: 10 - 12.5 is 0, 20 - 12.5 is 8 (half away from 0), 8 * 8 is 64
+    image = torch.tensor([0.0, 10.0, 20.0, 20.0]).view(1, 1, 2, 2)
+    assert standard_deviation(image, saturate=True).item() == ((64 + 64) / 4) ** 0.5
+    bright = torch.tensor([0.0, 0.0, 0.0, 200.0]).view(1, 1, 2, 2)  # 150 * 150 is 255
+    assert standard_deviation(bright, saturate=True).item() == (255 / 4) ** 0.5
+    grey = fused[:1, 0].double().numpy()
+    steps = np.clip(np.floor(grey - grey.mean() + 0.5), 0, 255)
+    expected = np.sqrt(np.minimum(steps**2, 255).mean())
+    value = StandardDeviation("linfeng_uint8").score(fused[:1], fused[:1, None]).item()
+    assert value == pytest.approx(expected, rel=1e-12)
