@@ -107,8 +107,8 @@ def results_page(
         tables="\n".join(_tables(measured)),
         published="\n\n".join(_published(measured, known["data"])) or "Nothing.",
         weights=markdown(_weights(measured)),
-        command=_command(arguments, program),
-        made=_made(first.about),
+        command=command_of(arguments, program),
+        made=made_with(first.about),
     )
 
 
@@ -236,7 +236,7 @@ def _weights(results: Sequence[Results]) -> list[list[str]]:
     ]
 
 
-def _command(arguments: Sequence[str], program: str) -> str:
+def command_of(arguments: Sequence[str], program: str) -> str:
     """As it was typed, an option a line; of absolute paths only the last part."""
     shown = []
     for argument in arguments:
@@ -246,7 +246,8 @@ def _command(arguments: Sequence[str], program: str) -> str:
     return " ".join([program, *words]).replace(" --", " \\\n    --").replace(" -o", " \\\n    -o")
 
 
-def _made(about: Mapping[str, Any]) -> str:
+def made_with(about: Mapping[str, Any]) -> str:
+    """Versions and commit of a run, in a line."""
     versions = ", ".join(f"{name} {one}" for name, one in about["versions"].items())
     commit = about["commit"] or "unknown"
     return (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.decoding import kind_of
-from fusionlab.data.files import by_stem, content_hash, key
+from fusionlab.data.files import by_stem, content_hash, images_in, key, same_name, stem
 from fusionlab.data.images import AS_STORED, Reading, examine, image_size, read_image
 from fusionlab.data.ranges import readings
 from fusionlab.errors import InputError
@@ -66,13 +66,24 @@ class FusedFolder:
             **({"range": list(self.reading.levels)} if self.reading.levels else {}),
         }
 
-    def notes(self) -> list[str]:
-        """Lines for the user: what is left out, what was compressed."""
-        notes = [*self.odd]
+    @property
+    def place(self) -> str:
+        """The folder, with the method where its name does not tell it."""
+        named = self.name.rpartition("/")[2] == self.folder.name
+        return str(self.folder) if named else f"{self.folder}, {self.name}"
+
+    def left_out(self) -> list[str]:
+        """Lines for the user: what is odd, missing or surplus."""
+        lines = [*self.odd]
         if self.missing:
-            notes.append(f"{self.folder}: not scored, no fused image: {_some(self.missing)}")
+            lines.append(f"{self.place}: not scored, no fused image: {_some(self.missing)}")
         if self.surplus:
-            notes.append(f"{self.folder}: ignored, no such sample: {_some(self.surplus)}")
+            lines.append(f"{self.place}: ignored, no such sample: {_some(self.surplus)}")
+        return lines
+
+    def notes(self) -> list[str]:
+        """The same, and what was compressed."""
+        notes = self.left_out()
         if self.jpegs:
             count = f"{len(self.jpegs)} of {len(self.paths)}"
             notes.append(
@@ -109,17 +120,69 @@ def open_fused(
         files = {one.name: one.paths.values() for one in opened}
         how = readings(files, ranges)
         opened = [replace(one, reading=how[one.name]) for one in opened]
-    common = set.intersection(*(set(folder.paths) for folder in opened))
+    _check_matched(opened, dataset, allow_unmatched)
+    return opened
+
+
+def open_named(folder: Path, dataset: FusionDataset, allow_unmatched: bool) -> list[FusedFolder]:
+    """Match one folder with the images of all methods, ``<sample>_<method>.png``, any extension.
+
+    Args:
+        folder: The folder. What follows a sample's name, case-folded, and ``_`` is the method.
+        dataset: What was fused.
+        allow_unmatched: As for :func:`open_fused`.
+
+    Returns:
+        One for each method, in the order of their names.
+
+    Raises:
+        InputError: As :func:`open_fused`.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}; it should hold the fused images")
+    methods: dict[str, dict[str, Path]] = {}
+    surplus = []
+    for path in images_in(folder):
+        found = split_name(stem(path), dataset.ids)
+        if found is None:
+            surplus.append(path.name)
+            continue
+        sample, method = found
+        other = methods.setdefault(method, {}).setdefault(key(sample), path)
+        if other != path:
+            raise same_name(other, path)
+    if not methods:
+        raise InputError(
+            f"{folder} has no image called <sample>_<method> of {dataset.name}, whose first "
+            f"sample is {dataset.ids[0]}"
+        )
+    names = sorted(methods, key=str.casefold)
+    opened = [_match(folder, name, methods[name], dataset) for name in names]
+    opened[0].surplus.extend(surplus)
+    _check_matched(opened, dataset, allow_unmatched)
+    return opened
+
+
+def split_name(name: str, ids: Sequence[str]) -> tuple[str, str] | None:
+    """``<sample>_<rest>`` to the sample, the longest of those that fit, and the rest."""
+    known = {key(one): one for one in ids}
+    ends = [k for k, letter in enumerate(name[:-1]) if letter == "_" and key(name[:k]) in known]
+    return (known[key(name[: ends[-1]])], name[ends[-1] + 1 :]) if ends else None
+
+
+def _check_matched(
+    opened: Sequence[FusedFolder], dataset: FusionDataset, allow_unmatched: bool
+) -> None:
+    """Refuse what is unmatched, and note odd values."""
     for folder in opened:
         faults = {"no fused image for": folder.missing, "no sample for": folder.surplus}
         found = "; ".join(f"{kind} {_some(them)}" for kind, them in faults.items() if them)
         if found and not (allow_unmatched and folder.paths):
             remedy = "" if not folder.paths else ", or set allow_unmatched to leave them out"
-            raise InputError(f"{folder.folder}: {found}; names must match {dataset.name}{remedy}")
-        folder.odd.extend(examine(folder.paths.values(), folder.reading).lines(str(folder.folder)))
-    if not common:
+            raise InputError(f"{folder.place}: {found}; names must match {dataset.name}{remedy}")
+        folder.odd.extend(examine(folder.paths.values(), folder.reading).lines(folder.place))
+    if not set.intersection(*(set(folder.paths) for folder in opened)):
         raise InputError(f"no sample of {dataset.name} has a fused image in every folder")
-    return opened
 
 
 def method_names(folders: list[Path]) -> list[str]:
@@ -136,7 +199,13 @@ def method_names(folders: list[Path]) -> list[str]:
 def _open(folder: Path, name: str, dataset: FusionDataset) -> FusedFolder:
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; set fused to folders of fused images")
-    files = by_stem(folder)
+    return _match(folder, name, by_stem(folder), dataset)
+
+
+def _match(
+    folder: Path, name: str, files: Mapping[str, Path], dataset: FusionDataset
+) -> FusedFolder:
+    """The images of a method, given by the case-folded names of their samples."""
     ids = {key(name): index for index, name in enumerate(dataset.ids)}
     paths = {index: files[stem] for stem, index in ids.items() if stem in files}
     for index, path in paths.items():
