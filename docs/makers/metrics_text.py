@@ -20,6 +20,11 @@ forms. [Why is my number different?](#why-is-my-number-different) starts from th
 - A **convention** is one form of a metric in circulation. `paper` is the metric's own publication;
   the others bear the name of a code base and return what its program returns, bugs included. The
   summary of a run names the convention of every value.
+- What general libraries compute too is **compared with them** by tests, in every clone: EN, CE, MI,
+  NMI, SD, CC, SCD, MSE, PSNR, AG, EI, SF, SSIM and VIF. The other metrics are compared with values
+  of the code bases below, on pictures that a clone does not hold; we know no implementation of them
+  that is independent of these code bases, except piq's of MS_SSIM. With VIFB's or L. Tang's
+  pictures you can [compare with what they published](published.md).
 
 ## Choose
 
