@@ -4,7 +4,8 @@ Zhang et al., Information Fusion 54, 2020, https://doi.org/10.1016/j.inffus.2019
 Authors' code: https://github.com/uzeful/IFCNN
 Differs: in evaluation batch norm is folded into its convolution, all sources are encoded as one
 batch and features lie in memory channels last; the output is the same to rounding. Luma is repeated
-to three channels on the way in and the luma of the output is taken, as the authors do with files.
+to three channels on the way in and the luma of the output is taken, as the authors do with files,
+both in one convolution.
 IFCNN-MAX, -SUM and -MEAN load as published. Untrained weights are PyTorch's defaults: the first
 convolution does not come from ImageNet, and the authors' N(0, 2 / (k k C_out)) needs far more steps
 than our short training has.
@@ -13,7 +14,7 @@ than our short training has.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import ClassVar
 
 import torch
@@ -24,7 +25,7 @@ from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
 from fusionlab.networks.published import Published
 
-RULES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+RULES: dict[str, Callable[..., Tensor]] = {
     "max": torch.maximum,
     "sum": torch.add,
     "mean": torch.add,  # then divided by M
@@ -34,6 +35,7 @@ NORMALIZATIONS = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # mean, standard deviation of RGB
 }
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+STRIP = 2**16  # features of one source that are scaled at a time
 
 
 class ConvUnit(nn.Module):
@@ -148,12 +150,33 @@ class IFCNN(FusionNetwork):
 
     def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
         """Element-wise max, sum or mean over M, in the order of the sources."""
-        combined = reduce(RULES[self.rule], scale_features(features, gain))
+        rule = RULES[self.rule]
+        if gain is None or features.shape[1] == 1 or not _may_cut(features):
+            combined = reduce(rule, scale_features(features, gain))
+        else:
+            rows = max(1, STRIP // (features.shape[2] * features.shape[4]))
+            strips = zip(features.split(rows, 3), gain.split(rows, 3), strict=True)
+            combined = torch.empty_like(features[:, 0])
+            for strip, (own, scale) in zip(combined.split(rows, 2), strips, strict=True):
+                reduce(partial(rule, out=strip), scale_features(own, scale))
         return combined / features.shape[1] if self.rule == "mean" else combined
 
     def decode(self, combined: Tensor, sources: Tensor) -> Tensor:
         """(B, 64, H, W) to (B, C, H, W), unclamped; one channel is the luma of the three."""
-        image = self.conv4(self.conv3(combined)) * self.std + self.mean
-        if sources.shape[2] == 1:
-            return (image * self.luma).sum(1, keepdim=True)
-        return image
+        x = self.conv3(combined)
+        if sources.shape[2] == 1:  # one convolution in place of three, whose luma is taken
+            shares = self.luma * self.std
+            assert self.conv4.bias is not None
+            bias = self.conv4.bias * shares.flatten() + (self.luma * self.mean).flatten()
+            weight = (self.conv4.weight * shares[..., None]).sum(0, keepdim=True)
+            return F.conv2d(x, weight, bias.sum(0, keepdim=True))
+        return self.conv4(x) * self.std + self.mean
+
+
+def _may_cut(features: Tensor) -> bool:
+    """Whether features may be scaled strip by strip, which stay in the cache of a CPU."""
+    return (
+        features.device.type == "cpu"
+        and torch.is_inference_mode_enabled()
+        and not torch.compiler.is_compiling()
+    )
