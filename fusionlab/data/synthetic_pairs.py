@@ -1,7 +1,7 @@
 """Two sources made of a photograph, and what should be fused of them: what bundled networks learn.
 
 Where real pairs with a truth are missing, the photograph is seen by two cameras that each miss a
-part of it: by exposure or by focus.
+part of it: by exposure, by focus, or since one sees other light than the other.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ MOST_SHIFT = 2.0  # pixels
 EXPOSURE_NOISE = 0.008  # largest standard deviation
 FOCUS_NOISE = 0.0  # noise is what a source out of focus has too, and hides which one is sharp
 WIDEST_BLUR = 10.0  # pixels, radius
+SENSOR_NOISE = 0.01  # largest standard deviation
+INVERTED, BLURRED, HOT, DARK = 0.3, 0.7, 0.6, 0.4  # fractions of pairs of two sensors
 
 
 def exposure_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -90,6 +92,44 @@ def focus_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]
     truth = object_ * near + (1 - object_) * far
     sources = torch.stack([near, far])
     return (sources.flip(0) if rng.random() < 0.5 else sources), truth
+
+
+def sensor_pair(photo: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """What a camera and an infrared one see, as recorded and without noise.
+
+    The second has other brightness for the same colours, less detail, and bright objects of its
+    own; the first may lie in the dark.
+
+    Args:
+        photo: (3, H, W) in [0, 1]; (1, H, W) has no colours, of which the second sees others.
+        rng: Of all random choices.
+
+    Returns:
+        (2, 1, H, W) twice, in [0, 1], visible first.
+    """
+    size = (photo.shape[-2], photo.shape[-1])
+    visible, infrared = _tone(photo, rng), _tone(photo, rng)
+    if rng.random() < INVERTED:
+        infrared = 1 - infrared
+    if rng.random() < BLURRED:
+        infrared = _filtered(infrared, _aperture(rng.uniform(0.8, 3.0), rng))
+    low = rng.uniform(0, 0.4)
+    infrared = low + infrared * rng.uniform(0.1, 1 - low)
+    if rng.random() < HOT:
+        hot = random_matte(size, rng).view(1, *size)
+        warm = rng.uniform(0.6, 1.0) + 0.2 * (visible - visible.mean())
+        infrared = torch.lerp(infrared, warm, hot)
+    if rng.random() < DARK:
+        light = smooth_noise(size, int(rng.integers(1, 4)), rng).view(1, *size)
+        visible = visible * (rng.uniform(0.05, 0.4) + rng.uniform(0, 0.6) * light)
+    seen = torch.stack([visible, infrared]).clamp(0, 1)
+    return torch.stack([_recorded(image, rng, SENSOR_NOISE) for image in seen]), seen
+
+
+def _tone(photo: Tensor, rng: np.random.Generator) -> Tensor:
+    """A mixture of the channels under a tone curve, (1, H, W)."""
+    shares = torch.from_numpy(rng.dirichlet(np.ones(len(photo)))).float()
+    return (shares.view(-1, 1, 1) * photo).sum(0, keepdim=True) ** rng.uniform(0.6, 1.8)
 
 
 def _developed(light: Tensor, gamma: float, curve: float) -> Tensor:

@@ -168,12 +168,13 @@ def baselines(
         colour: ``auto``, ``luma`` or ``rgb``.
         real: Whether the data are real, for which bundled networks learned.
     """
-    wanted = {task: (*BASELINES[task], *(LEARNED.get(task, ()) if real else ())) for task in tasks}
+    wanted = {task: (*BASELINES[task], *(LEARNED.get(task, ())[:1] if real else ())) for task in tasks}
     found = []
     for name in dict.fromkeys(name for names in wanted.values() for name in names):
         network = create_network(name, BUNDLED)
         its_tasks = tuple(task for task in tasks if name in wanted[task])
-        found.append(NetworkMethods(title(network), network, colour=colour, tasks=its_tasks))
+        named = f"{title(network)} ({BUNDLED})" if network.published else title(network)
+        found.append(NetworkMethods(named, network, colour=colour, tasks=its_tasks))
     return found
 
 

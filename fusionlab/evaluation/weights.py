@@ -10,7 +10,7 @@ from typing import get_args
 from safetensors import SafetensorError, safe_open
 
 from fusionlab.errors import InputError
-from fusionlab.networks.checkpoints import bundled_checkpoint, file_sha256
+from fusionlab.networks.checkpoints import LEARNED, bundled_checkpoint, file_sha256
 from fusionlab.networks.published import Published
 from fusionlab.registry import NETWORKS
 from fusionlab.settings import Method, Task
@@ -166,6 +166,10 @@ def _trainable(name: str) -> bool:
 
 
 def _is_bundled(name: str) -> bool:
+    """Whether bundled weights stand in; those of a task do not pass for their authors'."""
+    own = {network for network, _ in LEARNED.values()}
+    if name in own and NETWORKS[name].published:
+        return False
     try:
         bundled_checkpoint(name)
     except InputError:

@@ -126,12 +126,11 @@ def _notes(dataset: FusionDataset, fuser: Fuser, ttd: TTD | None, output: Path) 
     own = dataset.notes() if isinstance(dataset, VideoDataset) else []
     read = dataset.notes if isinstance(dataset, FolderDataset) else []
     bundled = fuser.network.checkpoint.get("path") == BUNDLED
-    learned = LEARNED.get(dataset.task, ()) if bundled and ttd is None else ()
-    better = [
-        f"{other} is nearer to the truth of real pictures: --network.name {other}"
-        for other in learned
-        if name not in learned
-    ]
+    better = []
+    if bundled and ttd is None and dataset.task in LEARNED:
+        learned, why = LEARNED[dataset.task]
+        if name != learned:
+            better = [f"{learned} {why}: --network.name {learned}"]
     return [made, *better, *order_notes(fuser.network, dataset), *notes(output), *own, *read]
 
 

@@ -1,7 +1,8 @@
 """The objective of the bundled networks: the picture that the sources were made of.
 
 Ours. Pairs of each task are made of photographs, so that what should be fused of them is known:
-the exposure in the middle, or the sharp picture.
+the exposure in the middle, or the sharp picture. Of two sensors no picture is the truth: there the
+objective is SeAFusion's, of the pair without its noise, and the similarity to both.
 """
 
 from __future__ import annotations
@@ -15,25 +16,30 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from fusionlab.data.crops import LumaCrops, TaskCrops
+from fusionlab.data.crops import LumaCrops, PhotographCrops, TaskCrops
 from fusionlab.data.photographs import open_photographs
-from fusionlab.data.synthetic_pairs import exposure_pair, focus_pair
+from fusionlab.data.synthetic_pairs import exposure_pair, focus_pair, sensor_pair
 from fusionlab.errors import InputError
 from fusionlab.losses.base import Objective, Step
+from fusionlab.losses.seafusion import fusion_terms
 from fusionlab.networks.base import FusionNetwork
 from fusionlab.settings import Training
 
-PAIRS = {"mef": exposure_pair, "mff": focus_pair}
-SCALES = {"mef": (0.25, 1.0), "mff": (0.4, 1.0)}  # of the photographs
+PAIRS = {"mef": exposure_pair, "mff": focus_pair, "vif": sensor_pair}
+SCALES = {"mef": (0.25, 1.0), "mff": (0.4, 1.0), "vif": (0.4, 1.0)}  # of the photographs
+CROPS = {"mef": LumaCrops, "mff": LumaCrops, "vif": PhotographCrops}  # sensors see colours
 WINDOW = 7  # of SSIM
 SSIM_WEIGHT = 0.2
+SENSORS_SSIM_WEIGHT = 1.0
 
 
 class SyntheticPairsObjective(Objective):
     """Absolute difference from the truth, and 1 − SSIM, of pairs of each task.
 
+    Of two sensors the intensity and the gradient of the stronger one, and 1 − SSIM to each.
+
     Args:
-        tasks: What is learned, of mef and mff.
+        tasks: What is learned, of mef, mff and vif.
     """
 
     unused_parameters: ClassVar[bool] = True
@@ -48,10 +54,19 @@ class SyntheticPairsObjective(Objective):
     def forward(
         self, network: FusionNetwork, batch: dict[str, Any], step: Step
     ) -> dict[str, Tensor]:
-        """Terms of a batch with ``<task>_sources`` (B, 2, 1, S, S), ``<task>_reference``."""
+        """Terms of a batch with ``<task>_sources`` (B, 2, 1, S, S), ``<task>_reference``.
+
+        The reference is (B, 1, S, S), of ``vif`` the sources without noise.
+        """
         terms = {}
         for task, fused in self._fused(network, batch).items():
             truth = batch[f"{task}_reference"]
+            if task == "vif":
+                own = fusion_terms(fused, truth)
+                alike = torch.stack([ssim(fused, one, WINDOW).mean() for one in truth.unbind(1)])
+                own["ssim"] = SENSORS_SSIM_WEIGHT * (1 - alike.mean())
+                terms |= {f"vif_{name}": term for name, term in own.items()}
+                continue
             terms[f"{task}_l1"] = F.l1_loss(fused, truth)
             terms[f"{task}_ssim"] = SSIM_WEIGHT * (1 - ssim(fused, truth, WINDOW).mean())
         return terms
@@ -70,7 +85,7 @@ class SyntheticPairsObjective(Objective):
         photographs = open_photographs(settings.root, settings.crop_size, settings.limit)
         size = settings.crop_size
         crops = {
-            task: LumaCrops(photographs, size, PAIRS[task], SCALES[task], seed=seed)
+            task: CROPS[task](photographs, size, PAIRS[task], SCALES[task], seed=seed)
             for task in self.tasks
         }
         return TaskCrops(crops), None

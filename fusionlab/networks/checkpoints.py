@@ -26,8 +26,12 @@ from fusionlab.networks.base import FusionNetwork
 from fusionlab.writing import replace_file
 
 BUNDLED = "bundled"
-# bundled networks made for a task, which are nearer to the truth of real data than ifcnn
-LEARNED = {"mef": ("weightnet",), "mff": ("weightnet",)}
+# the bundled network made for a task, and what it does better than ifcnn
+LEARNED = {
+    "vif": ("seafusion", "keeps more of what both sensors show"),
+    "mef": ("weightnet", "is nearer to the truth of real pictures"),
+    "mff": ("weightnet", "is nearer to the truth of real pictures"),
+}
 _DAMAGED = (  # what PyTorch raises on files that are cut off, or something else
     pickle.UnpicklingError,
     struct.error,

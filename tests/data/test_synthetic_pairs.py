@@ -4,7 +4,7 @@ import torch
 
 from fusionlab.data import synthetic_pairs
 from fusionlab.data.crops import PhotographCrops
-from fusionlab.data.synthetic_pairs import exposure_pair, focus_pair
+from fusionlab.data.synthetic_pairs import exposure_pair, focus_pair, sensor_pair
 
 
 @pytest.fixture
@@ -59,3 +59,14 @@ def test_crops_of_pairs_come_in_both_orders(photo, monkeypatch):
     crops = PhotographCrops([photo], 32, exposure_pair, length=60)
     darker_first = sum(bool(a.mean() < b.mean()) for a, b in (one["sources"] for one in crops))
     assert 15 < darker_first < 45
+
+
+def test_two_sensors_differ_and_only_noise_and_levels_are_taken_away():
+    photo = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0))
+    for seed in range(20):
+        sources, seen = sensor_pair(photo, np.random.default_rng(seed))
+        assert sources.shape == seen.shape == (2, 1, 48, 48)
+        assert torch.equal((255 * sources).round() / 255, sources)
+        assert 0 <= seen.min() <= seen.max() <= 1
+        assert (sources - seen).abs().max() < 6 * synthetic_pairs.SENSOR_NOISE + 1 / 255
+        assert (seen[0] - seen[1]).abs().mean() > 0.02

@@ -68,6 +68,26 @@ def test_a_network_that_is_not_told_the_task_learns_of_all_at_once():
     assert_close(terms["mef_l1"], alone)
 
 
+def test_of_two_sensors_the_stronger_counts():
+    """Of a bright flat source and a dark striped one: bright stripes, and like both."""
+    stripes = torch.tensor([0.0, 0.0, 0.4, 0.4]).repeat(8).expand(1, 1, 32, 32)
+    seen = torch.stack([torch.full_like(stripes, 0.5), stripes], 1)
+    network = create_network("ifcnn")
+    objective = create_objective("synthetic_pairs", tasks=["vif"])
+    batch = {"vif_sources": seen, "vif_reference": seen}
+
+    def terms(picture):
+        network.forward = lambda sources: picture
+        return {name: term.item() for name, term in objective(network, batch, Step()).items()}
+
+    flat, striped = terms(seen[:, 0]), terms(stripes)
+    assert set(flat) == {"vif_intensity", "vif_gradient", "vif_ssim"}
+    assert flat["vif_intensity"] == pytest.approx(0, abs=1e-6)
+    assert striped["vif_intensity"] == pytest.approx(0.3, abs=1e-6)
+    assert striped["vif_gradient"] < flat["vif_gradient"]
+    assert flat["vif_ssim"] == pytest.approx(striped["vif_ssim"], abs=1e-5)  # each is one of them
+
+
 @pytest.mark.parametrize("tasks", [[], ["mif"], ["mef", "all"]])
 def test_other_tasks_are_refused(tasks):
     with pytest.raises(InputError, match="must be of mef, mff"):
