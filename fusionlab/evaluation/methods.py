@@ -168,7 +168,8 @@ def baselines(
         colour: ``auto``, ``luma`` or ``rgb``.
         real: Whether the data are real, for which bundled networks learned.
     """
-    wanted = {task: (*BASELINES[task], *(LEARNED.get(task, ())[:1] if real else ())) for task in tasks}
+    learned = {task: network for task, (network, _) in LEARNED.items()} if real else {}
+    wanted = {task: [*BASELINES[task], *filter(None, [learned.get(task)])] for task in tasks}
     found = []
     for name in dict.fromkeys(name for names in wanted.values() for name in names):
         network = create_network(name, BUNDLED)
