@@ -58,7 +58,7 @@ class SyntheticPairsObjective(Objective):
 
         The reference is (B, 1, S, S), of ``vif`` the sources without noise.
         """
-        terms = {}
+        terms: dict[str, Tensor] = {}
         for task, fused in self._fused(network, batch).items():
             truth = batch[f"{task}_reference"]
             if task == "vif":
