@@ -176,8 +176,8 @@ def test_an_interrupted_run_goes_on(vifb, scored, tmp_path, monkeypatch):
 
 def test_the_command_of_the_documentation_is_understood():
     page = (Path(__file__).parents[2] / "docs" / "published.md").read_text("utf-8")
-    (command,) = re.findall(r"^```\npython -m replication\.pictures (.*)\n```$", page, re.M)
-    options = new_parser().parse_args(shlex.split(command))
+    (command,) = re.findall(r"^```\npython -m replication\.pictures (.*?)\n```$", page, re.M | re.S)
+    options = new_parser().parse_args(shlex.split(command.replace("\\\n", " ")))
     assert (options.vifb, options.mfifb, options.output) == ("VIFB", "MFIFB", "pictures.md")
     for layout in layouts().values():
         for place in (layout.pictures, layout.published or ""):
