@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from torch.export import Dim, ExportedProgram, export
 
 from fusionlab.errors import InputError
 from fusionlab.networks import FusionNetwork, save_checkpoint
+from fusionlab.networks.base import next_multiple
 from fusionlab.settings import TTD
 from fusionlab.ttd import TestTimeDynamicFusion
 from fusionlab.writing import replace_file
@@ -31,6 +32,7 @@ KINDS = (".onnx", ".pt2", ".safetensors")
 OPSET = 18  # of ONNX
 LARGEST_SIDE = 2**14  # pixels
 TRACED, COMPARED = (8, 20), (13, 27)  # pixels above the least size: rows and columns
+NEAR = 1e-3  # a file that differs more is not the network
 FACTS = "fusionlab.json"  # name of the facts inside a .pt2 file
 
 
@@ -72,13 +74,13 @@ class Exported:
     Args:
         path: The file.
         facts: What stands inside it: network, options, task, order of the sources, TTD, licence.
-        size: Height and width on which the file was compared with the network.
+        sizes: Heights and widths on which the file was compared with the network.
         differences: Largest absolute difference there, by output; none of safetensors.
     """
 
     path: Path
     facts: dict[str, str]
-    size: tuple[int, int] = (0, 0)
+    sizes: tuple[tuple[int, int], ...] = ()
     differences: dict[str, float] = field(default_factory=dict)
 
 
@@ -102,7 +104,8 @@ def export_network(
         channels: 1 (luma) or 3 (RGB). Default: as its authors fuse the task.
 
     Returns:
-        What was written; the differences are on a size that was not traced, both sides odd.
+        What was written; the differences are on two sizes that were not traced: both sides odd, and
+        higher than wide with sides that need no padding.
 
     Raises:
         InputError: If the network cannot be exported like that, or the file cannot be written.
@@ -123,17 +126,24 @@ def export_network(
     _check_exportable(network, ttd)
     module = ExportedFusion(network, task, ttd).eval()
     shape = _shape(network, task, sources, channels)
-    program = _traced(module, _random(shape, TRACED))
+    program = _traced(module, _random(shape, _odd(shape[2], TRACED)))
     facts = _facts(network, task, module.dynamic, shape)
+    samples = [_random(shape, size) for size in _compared_sizes(network, shape[2])]
     write = _write_onnx if path.suffix == ".onnx" else _write_program
-    _written(path, lambda file: write(program, file, module.outputs, facts))
-    return _compared(module, path, facts, _random(shape, COMPARED))
+    differences: dict[str, float] = {}
+
+    def make(file: Path) -> None:
+        write(program, file, module.outputs, facts)
+        differences.update(_differences(module, file, samples))
+
+    _written(path, make)
+    sizes = tuple((one.shape[-2], one.shape[-1]) for one in samples)
+    return Exported(path, facts, sizes, differences)
 
 
 def _check_exportable(network: FusionNetwork, ttd: TTD | None) -> None:
-    name = network.name or type(network).__name__
-    if network.steps > 1:
-        raise InputError(f"{name} draws {network.steps} samples one after the other: no one graph")
+    if network.no_export:
+        raise _refusal(network, network.no_export)
     if ttd is None:
         return
     if ttd.basis != "loss":
@@ -150,7 +160,7 @@ def _shape(
     Raises:
         InputError: If the network does not take that.
     """
-    name, count = network.name or type(network).__name__, network.source_count or 2
+    name, count = _name(network), network.source_count or 2
     count = count if sources is None else sources
     if network.source_count not in (None, count):
         raise InputError(f"{name} takes exactly {network.source_count} sources, got {count}")
@@ -161,15 +171,30 @@ def _shape(
     if chosen not in network.channels:
         takes = " or ".join(map(str, network.channels))
         raise InputError(f"{name} takes {takes} channels, got {chosen}")
-    return count, chosen, max(network.minimum_size, 8)
+    return count, chosen, _least_side(network)
 
 
-def _random(shape: tuple[int, int, int], beyond: tuple[int, int]) -> Tensor:
-    """Sources with odd sides, the same every time."""
-    count, channels, least = shape
+def _least_side(network: FusionNetwork) -> int:
+    """From here on the coarsest maps have two rows or more: one of them is another graph."""
+    coarsest = network.size_multiple + 1 if network.size_multiple > 1 else 1
+    return max(network.minimum_size, network.graph_minimum, coarsest)
+
+
+def _odd(least: int, beyond: tuple[int, int]) -> tuple[int, int]:
     height, width = ((least + more) // 2 * 2 + 1 for more in beyond)
+    return height, width
+
+
+def _compared_sizes(network: FusionNetwork, least: int) -> tuple[tuple[int, int], ...]:
+    """Both sides odd; and higher than wide, with sides that need no padding."""
+    width = next_multiple(least, max(network.size_multiple, 16))
+    return _odd(least, COMPARED), (2 * width, width)
+
+
+def _random(shape: tuple[int, int, int], size: tuple[int, int]) -> Tensor:
+    """Sources of that height and width, the same every time."""
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, count, channels, height, width, generator=generator)
+    return torch.rand(1, *shape[:2], *size, generator=generator)
 
 
 def _traced(module: ExportedFusion, sources: Tensor) -> ExportedProgram:
@@ -178,16 +203,27 @@ def _traced(module: ExportedFusion, sources: Tensor) -> ExportedProgram:
     Raises:
         InputError: If PyTorch cannot trace it so.
     """
-    least = max(module.network.minimum_size, 8)
+    least = _least_side(module.network)
     sides = {k: Dim(name, min=least, max=LARGEST_SIDE) for k, name in ((3, "height"), (4, "width"))}
     try:
         with quiet(), torch.no_grad():
-            return export(module, (sources,), dynamic_shapes={"sources": sides}, strict=False)
+            return export(
+                module,
+                (sources,),
+                dynamic_shapes={"sources": sides},
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=True,  # _differences sees them hold
+            )
     except (RuntimeError, ValueError, TypeError, AssertionError, NotImplementedError) as fault:
-        name = module.network.name or type(module.network).__name__
-        raise InputError(
-            f"{name} cannot be exported for any height and width: {_first_line(fault)}"
-        ) from None
+        raise _refusal(module.network, _first_line(fault)) from None
+
+
+def _refusal(network: FusionNetwork, reason: str) -> InputError:
+    return InputError(f"{_name(network)} cannot be exported for any height and width: {reason}")
+
+
+def _name(network: FusionNetwork) -> str:
+    return network.name or type(network).__name__
 
 
 def _first_line(fault: Exception) -> str:
@@ -291,31 +327,40 @@ def _written(path: Path, write: Any) -> None:
         raise InputError(f"{path} cannot be written ({fault.strerror})") from None
 
 
-def _compared(
-    module: ExportedFusion, path: Path, facts: dict[str, str], sources: Tensor
-) -> Exported:
-    """The file, run on sources of another size, beside the network."""
-    with torch.no_grad():
-        expected = module(sources)
-    found = _run_onnx(path, sources) if path.suffix == ".onnx" else _run_program(path, sources)
-    pairs = zip(module.outputs, expected, found, strict=True)
-    differences = {name: (a - b).abs().max().item() for name, a, b in pairs}
-    height, width = sources.shape[-2:]
-    return Exported(path, facts, (height, width), differences)
+def _differences(module: ExportedFusion, path: Path, samples: list[Tensor]) -> dict[str, float]:
+    """By output, how far the file is from the network on samples of other sizes.
+
+    Raises:
+        InputError: If the file does not run there, or is another network.
+    """
+    run = _run_onnx(path) if path.suffix == ".onnx" else _run_program(path)
+    differences = dict.fromkeys(module.outputs, 0.0)
+    for sources in samples:
+        try:
+            with torch.no_grad(), quiet():
+                expected, found = module(sources), run(sources)
+        except (RuntimeError, AssertionError) as fault:  # what the tracer took for granted
+            raise _refusal(module.network, _first_line(fault)) from None
+        for name, one, other in zip(differences, expected, found, strict=True):
+            differences[name] = max(differences[name], (one - other).abs().max().item())
+    if max(differences.values()) > NEAR:
+        most = max(differences.values())
+        raise _refusal(module.network, f"on sizes that were not traced it differs by {most:.1e}")
+    return differences
 
 
-def _run_onnx(path: Path, sources: Tensor) -> list[Tensor]:
+def _run_onnx(path: Path) -> Callable[[Tensor], Sequence[Tensor]]:
     try:
         from onnxruntime import InferenceSession
     except ImportError:
         raise InputError('comparing needs onnxruntime: pip install "fusionlab[onnx]"') from None
     session = InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return [torch.from_numpy(one) for one in session.run(None, {"sources": sources.numpy()})]
+    return lambda x: [torch.from_numpy(one) for one in session.run(None, {"sources": x.numpy()})]
 
 
-def _run_program(path: Path, sources: Tensor) -> tuple[Tensor, ...]:
-    with torch.no_grad(), quiet():
-        return torch.export.load(path).module()(sources)
+def _run_program(path: Path) -> Callable[[Tensor], Sequence[Tensor]]:
+    with quiet():
+        return torch.export.load(path).module()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from fusionlab.cli.networks import main
 from fusionlab.errors import InputError
 from fusionlab.exporting import FACTS, OPSET, export_network
 from fusionlab.networks import create_network
+from fusionlab.networks.pixelwise import Average
 from fusionlab.settings import TTD
 from fusionlab.ttd import TestTimeDynamicFusion
 
@@ -25,7 +26,7 @@ def densefuse():
 def test_onnx_with_ttd_is_the_network_at_any_size(tmp_path, densefuse):
     made = export_network(densefuse, tmp_path / "a.onnx", ttd=TTD("authors"))
     assert max(made.differences.values()) < 1e-5
-    assert all(side % 2 for side in made.size)
+    assert all(side % 2 for side in made.sizes[0])
     model = onnx.load(made.path)
     assert [one.version for one in model.opset_import if not one.domain] == [OPSET]
     shapes = {
@@ -69,7 +70,7 @@ def test_the_command_says_how_near_the_file_is(tmp_path, capsys):
     main(["export", "ifcnn", str(tmp_path / "a.onnx"), "--ttd", "paper", "--options.rule", "max"])
     said = capsys.readouterr().out
     assert f"ONNX opset {OPSET}" in said
-    assert "largest difference of rd at 35x21 pixels: " in said
+    assert "largest difference of rd at 35x21 and 16x32 pixels: " in said
     session = InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
     network = create_network("ifcnn", "bundled")
     sources = torch.rand(1, 2, 1, 17, 9)
@@ -110,11 +111,56 @@ def test_refusals_are_one_line(tmp_path, monkeypatch, capsys, words, said):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
-def test_what_has_no_graph_is_refused(tmp_path):
-    with pytest.raises(InputError, match="laplacian cannot be exported for any height and width"):
-        export_network(create_network("laplacian"), tmp_path / "a.pt2")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("laplacian", "more levels the larger the image is.* --options.levels 4"),
+        ("exposure_fusion", "more levels the larger the image is"),
+        ("mufusion", "tiles of 128 pixels, as many as an image needs"),
+    ],
+)
+def test_what_has_no_graph_is_refused(tmp_path, name, why):
+    with pytest.raises(InputError, match=f"{name} cannot be exported for any .*{why}"):
+        export_network(create_network(name), tmp_path / "a.pt2")
     assert not list(tmp_path.iterdir())
+
+
+class OfOneSize(Average):
+    """Its arithmetic takes a size for a constant, as ``int`` of a product does."""
+
+    def decode(self, combined, sources):
+        return combined * int(combined.shape[3] * 0.5)
+
+
+def test_a_graph_that_is_another_network_is_refused(tmp_path):
+    with pytest.raises(InputError, match="on sizes that were not traced it differs by"):
+        export_network(OfOneSize(), tmp_path / "a.pt2")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("timm", {"encoder": "test_efficientnet", "levels": 2, "width": 8}),  # padded, pooled gain
+        ("laplacian", {"levels": 2}),
+        ("swinfuse", {"tile": 14, "dim": 8}),  # tiles
+    ],
+)
+def test_what_pads_and_halves_is_one_graph(tmp_path, name, options):
+    torch.manual_seed(0)
+    network = create_network(name, **options)
+    made = export_network(network, tmp_path / "a.onnx", ttd=TTD("paper"))
+    least, channels = int(made.facts["smallest side"]), network.channels[0]
+    session = InferenceSession(made.path, providers=["CPUExecutionProvider"])
+    dynamic = TestTimeDynamicFusion(network)
+    for size in ((least, 3 * least + 1), (64, 40), (71, 49)):  # whole multiples, and odd ones
+        sources = torch.rand(1, 2, channels, *size)
+        fused, rd = session.run(None, {"sources": sources.numpy()})
+        with torch.no_grad():
+            found = dynamic(sources)
+        assert torch.allclose(torch.from_numpy(fused), found.fused.clamp(0, 1), atol=1e-5)
+        assert torch.allclose(torch.from_numpy(rd), found.rd, atol=1e-5)
 
 
 def test_a_file_that_exists_stays(tmp_path, densefuse):

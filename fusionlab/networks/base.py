@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, ClassVar
@@ -113,6 +113,12 @@ class FusionNetwork(nn.Module):
 
     no_ttd: ClassVar[str] = ""
     """Why TTD is not offered for it; empty where it is."""
+
+    no_export: str = ""
+    """Why no graph for any height and width can be made of it; empty where one can."""
+
+    graph_minimum: int = 8
+    """Least height and width of such a graph, pixels; smaller images would need another one."""
 
     trainable: ClassVar[bool] = True
     """Whether it has weights; a network without takes no checkpoint."""
@@ -257,10 +263,11 @@ class FusionNetwork(nn.Module):
             images: Sources, or their gain.
             value: Constant in place of ``padding_value``, where a constant fills: 1 for a gain.
         """
-        height, width = images.shape[-2:]
-        before = self.padding
-        after = [before + -(size + 2 * before) % self.size_multiple for size in (height, width)]
-        if not before and not any(after):
+        before, sizes = self.padding, images.shape[-2:]
+        after = [next_multiple(size + 2 * before, self.size_multiple) - size for size in sizes]
+        after = [below - before for below in after]
+        fits = self.size_multiple == 1 or not (torch.compiler.is_exporting() or any(after))
+        if not before and fits:  # a graph serves sizes that fit and others
             return images
         sides = (before, after[1], before, after[0])
         constant = self.padding_value if value is None else value
@@ -269,9 +276,9 @@ class FusionNetwork(nn.Module):
 
     def crop(self, images: Tensor, sources: Tensor) -> Tensor:
         """(..., H', W') of padded sources, at the size of the sources again."""
-        height, width = sources.shape[-2:]
-        first = self.padding
-        return images[..., first : first + height, first : first + width]
+        if not self.padding and self.size_multiple == 1:
+            return images
+        return cut(images, sources.shape[-2:], self.padding)
 
     def is_local_at(self, size: tuple[int, int]) -> bool:
         """Whether tiles of an image of this height and width give what the whole image gives."""
@@ -450,6 +457,26 @@ def token_grid(count: int, size: tuple[int, int]) -> tuple[int, int]:
     if count % rows:
         raise ValueError(f"{count} tokens make no grid on an image of {height} x {width} pixels")
     return rows, count // rows
+
+
+def next_multiple(size: int, factor: int) -> int:
+    """The least multiple that is not smaller; in a form that ``torch.export`` can divide by it."""
+    return (size + factor - 1) // factor * factor
+
+
+def cut(images: Tensor, size: Sequence[int], first: int = 0) -> Tensor:
+    """(..., H, W) to so many rows and columns, from the place ``first`` of both on."""
+    return part_of(part_of(images, -2, size[0], first), -1, size[1], first)
+
+
+def part_of(images: Tensor, dim: int, size: int, first: int = 0) -> Tensor:
+    """So many places of a dimension, from the place ``first`` on; for ``torch.export`` too.
+
+    There a slice, which may be the whole, would be two graphs.
+    """
+    if not torch.compiler.is_exporting():
+        return images.narrow(dim, first, size)
+    return images.index_select(dim, torch.arange(first, first + size, device=images.device))
 
 
 def _padded(images: Tensor, sides: tuple[int, int, int, int], mode: str, value: float) -> Tensor:

@@ -131,6 +131,7 @@ class DDFM(FusionNetwork):
     bytes_per_pixel: ClassVar[int] = 16000
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {"vif": ("vi", "ir")}
+    no_export: str = "it draws many samples one after the other"
     no_ttd: ClassVar[str] = "a sampler has no features of each source that RD could scale"
     small: ClassVar[dict[str, Any]] = {"steps": 2, "width": 64, "levels": 2, "blocks": 1}
     paper: ClassVar[str] = "Zhao et al., ICCV 2023"

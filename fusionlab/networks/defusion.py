@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.networks.base import FusionNetwork, Kept, scale_features
+from fusionlab.networks.base import FusionNetwork, Kept, cut, scale_features
 from fusionlab.networks.representation import Representation
 
 COMPONENTS = ("alone", "joint")
@@ -183,9 +183,11 @@ def projection(channels: int) -> nn.Sequential:
 
 
 def enlarged(x: Tensor, size: torch.Size) -> Tensor:
-    """Twice as large, bilinear, then to the exact size by the nearest pixel, as in their code."""
-    x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-    return x if x.shape[2:] == size else F.interpolate(x, size=size, mode="nearest")
+    """Twice as large, bilinear, then to the exact size by the nearest pixel, as in their code.
+
+    That leaves out the last row or column: the size is twice that of the map, or one less.
+    """
+    return cut(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), size)
 
 
 def summed(maps: list[Tensor], size: torch.Size) -> Tensor:

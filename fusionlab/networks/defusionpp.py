@@ -206,6 +206,7 @@ class DeFusionPP(FusionNetwork):
     padding: ClassVar[int] = 16
     size_multiple: int = PATCH
     reduction: ClassVar[int] = PATCH
+    no_export: str = "its positions are interpolated by a factor that PyTorch makes a constant"
     bytes_per_pixel: ClassVar[int] = 300
     source_count: ClassVar[int | None] = 2
     decomposes: bool = True

@@ -18,8 +18,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features
-from fusionlab.networks.pyramid import collapsed, gaussian_pyramid, laplacian_pyramid
+from fusionlab.networks.pyramid import MANY_LEVELS, collapsed, gaussian_pyramid, laplacian_pyramid
 
 SIGMA = 0.2  # of well-exposedness
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -27,7 +28,11 @@ TINY = 1e-12  # where no source has any weight, all have the same
 
 
 class ExposureFusion(FusionNetwork):
-    """Fuses any number of exposures."""
+    """Fuses any number of exposures.
+
+    Args:
+        levels: Most levels of detail. Default: as many as the smaller side can be halved.
+    """
 
     channels: tuple[int, ...] = (1, 3)
     rgb_tasks: frozenset[str] = frozenset({"mef"})
@@ -37,10 +42,23 @@ class ExposureFusion(FusionNetwork):
     tasks: ClassVar[tuple[str, ...]] = ("mef",)
     licence: ClassVar[str] = "none needed"
 
+    def __init__(self, levels: int | None = None) -> None:
+        super().__init__()
+        if levels is not None and (type(levels) is not int or levels < 0):
+            raise InputError(f"exposure_fusion: levels must be a number from 0, got {levels!r}")
+        self.levels = levels
+        if levels is None:
+            self.no_export = MANY_LEVELS
+        else:
+            self.graph_minimum = 2**levels + 1
+
     def encode(self, sources: Tensor) -> tuple[Tensor, ...]:
         """(B, M, C, H, W) to weights, (B, M, 1, H, W), and levels of (B, M, C, h, w)."""
         sources = sources.to(torch.promote_types(sources.dtype, torch.float32))  # for TINY
-        levels = min(sources.shape[3:]).bit_length() - 1  # rounded down log2
+        levels = self.levels
+        if levels is None or not torch.compiler.is_exporting():  # a graph is for large images
+            most = min(sources.shape[3:]).bit_length() - 1  # rounded down log2
+            levels = most if levels is None else min(most, levels)
         return pixel_weights(sources), *laplacian_pyramid(sources, levels)
 
     def combine(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fusionlab.errors import InputError
-from fusionlab.networks.base import FusionNetwork, scale_features
+from fusionlab.networks.base import FusionNetwork, cut, next_multiple, scale_features
 from fusionlab.networks.published import Published
 
 WIDTH = 98  # the two images, and three layers of 32 maps
@@ -153,11 +153,10 @@ class Attention(nn.Module):
     def _attended(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         height, width = value.shape[2:]
         before = self.shift
-        below, right = ((before + -size % WINDOW) % WINDOW for size in (height, width))
-        sides = (before, right, before, below)
+        rows, columns = (next_multiple(before + size, WINDOW) for size in (height, width))
+        sides = (before, columns - before - width, before, rows - before - height)
         windows = (_windows(F.pad(part, sides, mode="reflect")) for part in (query, key, value))
-        image = _image(self.attn(*windows), (before + height + below, before + width + right))
-        return image[..., before : before + height, before : before + width]
+        return cut(_image(self.attn(*windows), (rows, columns)), (height, width), before)
 
 
 class Block(nn.Module):
@@ -220,13 +219,14 @@ class TaskTransformer(nn.Module):
     def forward(self, features: dict[str, Tensor], leading: str) -> Tensor:
         """Features for both branches, (N, 98, H, W) each, to those of the leading one."""
         height, width = features[leading].shape[2:]
-        sides = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        below, right = (next_multiple(size, MULTIPLE) - size for size in (height, width))
+        sides = (0, right, 0, below)
         embedded = {
             task: getattr(self, f"patch_embed_{task}")["proj"](F.pad(x, sides, mode="reflect"))
             for task, x in features.items()
         }
         found = self.patch_unembed["proj"](self.layer1(embedded, leading))
-        return found[..., :height, :width]
+        return cut(found, (height, width))
 
 
 class Decoder(nn.Module):

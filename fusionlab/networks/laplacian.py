@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from fusionlab.errors import InputError
 from fusionlab.networks.base import FusionNetwork, scale_features, weighted_mean
-from fusionlab.networks.pyramid import collapsed, laplacian_pyramid, level_count
+from fusionlab.networks.pyramid import MANY_LEVELS, collapsed, laplacian_pyramid, level_count
 
 LEAST_BASE = 8  # pixels along the smaller side
 
@@ -52,11 +52,18 @@ class LaplacianPyramid(FusionNetwork):
         if type(window) is not int or window % 2 != 1 or window < 1:
             raise InputError(f"laplacian: window must be an odd number, got {window!r}")
         self.levels, self.window = levels, window
+        if levels is None:
+            self.no_export = MANY_LEVELS
+        else:
+            self.graph_minimum = (LEAST_BASE - 1) * 2**levels + 1
 
     def encode(self, sources: Tensor) -> tuple[Tensor, ...]:
         """(B, M, C, H, W) to levels of (B, M, C, h, w), the finest first, the base last."""
-        most = level_count(sources.shape[3], sources.shape[4], LEAST_BASE)
-        return laplacian_pyramid(sources, most if self.levels is None else min(most, self.levels))
+        levels = self.levels
+        if levels is None or not torch.compiler.is_exporting():  # a graph is for large images
+            most = level_count(sources.shape[3], sources.shape[4], LEAST_BASE)
+            levels = most if levels is None else min(most, levels)
+        return laplacian_pyramid(sources, levels)
 
     def combine(
         self, features: tuple[Tensor, ...], gain: Tensor | None = None

@@ -47,6 +47,7 @@ class MUFusion(FusionNetwork):
     stretches_grey_only: ClassVar[bool] = True
     minimum_size: ClassVar[int] = 3
     size_multiple: int = 2
+    no_export: str = "it goes over tiles of 128 pixels, as many as an image needs"
     bytes_per_pixel: ClassVar[int] = 60  # it goes over its own tiles one by one
     objective: ClassVar[str] = "mufusion"
     paper: ClassVar[str] = "Cheng et al., Information Fusion 2023"

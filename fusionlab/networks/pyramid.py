@@ -15,6 +15,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from fusionlab.networks.base import part_of
+
+MANY_LEVELS = "it has more levels the larger the image is; give it a number: --options.levels 4"
+
 
 def level_count(height: int, width: int, least: int) -> int:
     """How often an image can be halved so that its smaller side keeps at least so many pixels."""
@@ -73,4 +77,4 @@ def _doubled(images: Tensor, size: int) -> Tensor:
     padded = torch.cat((first, images, images[..., -1:]), -1)
     a, b, c = padded[..., :-2], padded[..., 1:-1], padded[..., 2:]
     pairs = torch.stack(((a + 6 * b + c) / 8, (b + c) / 2), -1)
-    return pairs.flatten(-2)[..., :size]
+    return part_of(pairs.flatten(-2), -1, size)

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fusionlab.networks.base import cut, next_multiple
+
 WIDTH, HEADS = 48, 3
 PATCH = 4  # pixels along a side of a token
 WINDOW, SHIFT = 8, 4  # tokens
 MULTIPLE = 64  # height and width
-SCALE = 0.75  # of the second look
+SCALE = (3, 4)  # of the second look, as a fraction
 SIGMA, RADIUS = 0.5, 2  # of the smoothing, pixels
 
 
@@ -130,12 +132,13 @@ class FocusLogits(nn.Module):
     def forward(self, luma: Tensor) -> Tensor:
         """(B, N, 1, H, W) in [0, 1], H and W multiples of 48 or 64, to logits of that shape."""
         height, width = luma.shape[3:]
-        sides = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        below, right = (next_multiple(side, MULTIPLE) - side for side in (height, width))
+        sides = (0, right, 0, below)
         images = F.pad(luma.flatten(0, 1), sides, "reflect")
         tokens = self.stem(images).permute(0, 2, 3, 1)
         tokens = self.u4b(self.u4a(self.stem_norm(tokens).unflatten(0, luma.shape[:2])))
         logits = self.head(tokens.flatten(0, 1)).unflatten(0, luma.shape[:2])
-        return logits[..., :height, :width]
+        return cut(logits, (height, width))
 
     def probabilities(self, luma: Tensor) -> Tensor:
         """Which image is the sharpest: the mean of a look at full size and one at three quarters.
@@ -148,7 +151,7 @@ class FocusLogits(nn.Module):
         """
         height, width = luma.shape[3:]
         full = self(luma).float().softmax(1)
-        size = [int(side * SCALE) for side in (height, width)]
+        size = [side * SCALE[0] // SCALE[1] for side in (height, width)]
         smaller = F.interpolate(luma.flatten(0, 1), size, mode="bilinear", antialias=True)
         second = self(smaller.unflatten(0, luma.shape[:2])).float().softmax(1)
         again = F.interpolate(second.flatten(0, 1), (height, width), mode="bilinear")

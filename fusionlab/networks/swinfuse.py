@@ -148,7 +148,8 @@ class SwinFuse(FusionNetwork):
         """(B, M, 1, H, W) in [0, 1] to (B, M, 96, H, W); H and W are multiples of the tile."""
         images = 2 * sources.flatten(0, 1) - 1
         # one row of windows at a time fits caches; in training blocks drop out of whole images
-        bands = [images] if self.training else images.split(WINDOW, 2)
+        whole = self.training or torch.compiler.is_exporting()  # a graph has no loop over rows
+        bands = [images] if whole else images.split(WINDOW, 2)
         return torch.cat([self._encode(band) for band in bands], 2).unflatten(0, sources.shape[:2])
 
     def _encode(self, images: Tensor) -> Tensor:
@@ -162,6 +163,9 @@ class SwinFuse(FusionNetwork):
     def combine(self, features: Tensor, gain: Tensor | None = None) -> Tensor:
         """(B, M, 96, H, W), scaled by the gain, to (B, 96, H, W), tile by tile."""
         scaled = list(scale_features(features, gain))
+        if torch.compiler.is_exporting():
+            size = (features.shape[3] // self.tile, features.shape[4] // self.tile)
+            return _joined(l1_rule(tuple(_tiles(one, self.tile) for one in scaled)), size)
         rows = zip(*(one.split(self.tile, 2) for one in scaled), strict=True)
         return torch.cat([self._combine_row(row) for row in rows], 2)
 
@@ -176,6 +180,18 @@ class SwinFuse(FusionNetwork):
     def components(self, features: Tensor, sources: Tensor) -> Tensor:
         """Each source's own features decoded, (B, M, 1, H, W): no rule, which would double them."""
         return torch.stack([self.decode(one, sources) for one in features.unbind(1)], 1)
+
+
+def _tiles(x: Tensor, tile: int) -> Tensor:
+    """(B, F, H, W) to its tiles, (B · tiles, F, h, w)."""
+    x = x.unflatten(3, (-1, tile)).unflatten(2, (-1, tile))
+    return x.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+def _joined(tiles: Tensor, size: tuple[int, int]) -> Tensor:
+    """The inverse of :func:`_tiles`, of so many rows and columns of tiles."""
+    x = tiles.unflatten(0, (-1, *size)).permute(0, 3, 1, 4, 2, 5)
+    return x.flatten(4, 5).flatten(2, 3)
 
 
 def l1_rule(features: tuple[Tensor, ...]) -> Tensor:

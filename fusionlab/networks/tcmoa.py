@@ -198,6 +198,7 @@ class TCMoA(FusionNetwork):
     min_max_stretch: bool = True
     output_range: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     size_multiple: int = 8 * WINDOW
+    no_export: str = "it goes over windows of 448 pixels, as many as an image needs"
     bytes_per_pixel: ClassVar[int] = 1500
     source_count: ClassVar[int | None] = 2
     source_order: ClassVar[dict[str, tuple[str, ...]]] = {

@@ -39,6 +39,7 @@ class DualTreeWavelet(FusionNetwork):
     channels: tuple[int, ...] = (1, 3)
     max_rule: bool = True
     trainable: ClassVar[bool] = False
+    no_export: str = "torchwavelets keeps indices of each size that it has seen"
     bytes_per_pixel: ClassVar[int] = 200
     paper: ClassVar[str] = "Lewis et al., Information Fusion 2007"
     tasks: ClassVar[tuple[str, ...]] = ("vif", "mif", "mff")
