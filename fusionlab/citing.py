@@ -1,4 +1,4 @@
-"""The papers of what was run: of networks, of metrics and of test-time dynamic fusion."""
+"""The papers of what was run: of networks, objectives, data, metrics and TTD."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
+from fusionlab.data.manifest_files import list_manifests, load_manifest
 from fusionlab.metrics.base import ImageMean
-from fusionlab.registry import METRICS, NETWORKS
+from fusionlab.registry import METRICS, NETWORKS, OBJECTIVES
 
 TTD = (
     "Cao, Xia, Ding, Zhang and Hu: Test-Time Dynamic Image Fusion. Advances in Neural Information "
@@ -17,15 +18,27 @@ TTD = (
 )
 FUNCTION = re.compile(r":func:`~?(?:\w+\.)*(\w+)`")  # a reference to one, perhaps with its module
 # what may follow the citation in the docstring of a network's module
-_FOLLOWS = r"Authors' code|Differs|Per channel|Transform|TTD|Recipe|Rule|Weights|Licence|Needs"
+_FOLLOWS = r"Authors' code|Port|Differs|Per channel|Transform|TTD|Recipe|Rule|Weights|Licence|Needs"
 _PAPER = re.compile(rf"\n\n(?!(?:{_FOLLOWS})\b)(.+?)(?=\n(?:{_FOLLOWS})\b|\n\n|\Z)", re.DOTALL)
+
+_YEAR = re.compile(r"\b(19|20)\d\d\b")
 
 
 def network_paper(name: str) -> str:
     """Where a network was published, as its file states it; empty if nowhere."""
-    module = sys.modules[NETWORKS[name].__module__]
-    found = _PAPER.search((module.__doc__ or "").rstrip())
-    return " ".join(found[1].split()) if found and NETWORKS[name].paper else ""
+    return _stated(NETWORKS[name]) if NETWORKS[name].paper else ""
+
+
+def objective_paper(name: str) -> str:
+    """Where an objective was published, as its file states it; empty if it is ours."""
+    paper = _stated(OBJECTIVES[name])
+    return paper if _YEAR.search(paper) else ""
+
+
+def _stated(member: type) -> str:
+    """The citation in the docstring of a class's module, in a line."""
+    found = _PAPER.search((sys.modules[member.__module__].__doc__ or "").rstrip())
+    return " ".join(found[1].split()) if found else ""
 
 
 def metric_paper(metric: type[ImageMean]) -> str:
@@ -70,8 +83,33 @@ def papers(networks: Iterable[str], metrics: Iterable[str], ttd: bool) -> list[t
 
 
 def papers_of_run(about: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The same of ``summary.json``; a plug-in's network that is not loaded is left out."""
+    """The same of ``summary.json``, with data and, of a training, its objective.
+
+    A plug-in's network that is not loaded is left out, and so are data sets of the user.
+    """
     methods = about["methods"]
     names = [one["facts"]["network"]["name"] for one in methods if "network" in one["facts"]]
     ttd = any(one["kind"] == "ttd" for one in methods)
-    return papers([name for name in names if name in NETWORKS], about["metrics"], ttd)
+    known = [name for name in names if name in NETWORKS]
+    found = papers(known, about.get("metrics", ()), ttd)
+    if about.get("job") == "train":
+        found += _papers_of_training(about["settings"])
+    said = [(one.get("manifest") or {}).get("name") for one in about.get("data", ())]
+    sets = [load_manifest(name) for name in said if name in list_manifests()]
+    found += [(one.title, one.paper) for one in sets if one.paper]
+    return list({paper: (name, paper) for name, paper in reversed(found)}.values())[::-1]
+
+
+def _papers_of_training(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of the network that learns, or stays as it is, and of the objective."""
+    name = settings["network"]["name"]
+    objective = settings["training"]["objective"] or NETWORKS[name].objective
+    return [
+        *papers([name], (), ttd=False),
+        *[(objective, paper) for paper in [objective_paper(objective)] if paper],
+    ]
+
+
+def cite(found: Iterable[tuple[str, str]], file: TextIO | None = None) -> None:
+    """Print papers, a line each, on stdout or to a file."""
+    print("", "Cite:", *(f"{name}: {paper}" for name, paper in found), sep="\n", file=file)

@@ -107,7 +107,9 @@ def parser() -> Parser:
         "images. Default: unless there are conditions or more than "
         "8 methods.",
     )
-    add_switch(made, "--cite", "Print the papers of the networks, metrics and TTD that were run.")
+    add_switch(
+        made, "--cite", "Print the papers of the networks, data, metrics and TTD that were run."
+    )
     made.add_argument(
         "--shard",
         type=Optional[str],  # noqa: UP045 (as above)

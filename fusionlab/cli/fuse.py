@@ -128,6 +128,11 @@ def parser() -> Parser:
         "--overwrite", action="store_true", help="Replace files that are there already."
     )
     made.add_argument(
+        "--cite",
+        action="store_true",
+        help="Print the papers of the network and TTD that were run.",
+    )
+    made.add_argument(
         "--quiet", action="store_true", help="No progress bar, no notes; only what went wrong."
     )
     return made

@@ -33,6 +33,8 @@ def parser(command: str) -> Parser:
         "export": "NAME OUT.onnx [--ttd PRESET] [--option VALUE ...]",
     }
     made = new_parser(f"networks {command}", COMMANDS[command], usage.get(command, ""))
+    if command != "table":
+        made.add_argument("--cite", action="store_true", help="Print the papers, too.")
     if command == "export":
         _add_export(made)
     if command != "convert":
@@ -110,11 +112,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             print(networks_table())
         else:
-            print_list()
+            print_list(options.cite)
 
 
-def print_list() -> None:
-    """Three lines per network; torch is imported only now."""
+def print_list(with_papers: bool) -> None:
+    """Three lines per network, and the papers; torch is imported only now."""
+    from fusionlab.citing import cite, papers
     from fusionlab.networks.checkpoints import bundled_checkpoint
 
     for name in sorted(NETWORKS):
@@ -128,10 +131,13 @@ def print_list() -> None:
         print(f"    tasks: {tasks}; objective: {objective}; licence: {licence}")
         without = "none known" if network.trainable else "none: it has no weights"
         print(f"    checkpoints: {', '.join(files) or without}")
+    if with_papers:
+        cite(papers(sorted(NETWORKS), (), ttd=False))
 
 
 def convert(options: Namespace) -> None:
     """Convert a checkpoint and say what it holds; torch is imported only now."""
+    from fusionlab.citing import cite, papers
     from fusionlab.networks.conversion import convert_checkpoint
 
     converted = convert_checkpoint(
@@ -139,10 +145,13 @@ def convert(options: Namespace) -> None:
     )
     stated = "".join(f", {key}={value}" for key, value in converted.options.items())
     print(f"{options.target}: {converted.name}{stated}")
+    if options.cite:
+        cite(papers([converted.name], (), ttd=False))
 
 
 def export(options: Namespace) -> None:
     """Export a network and say how near the file is to it; torch is imported only now."""
+    from fusionlab.citing import cite, papers
     from fusionlab.exporting import OPSET, export_network
     from fusionlab.networks import create_network
     from fusionlab.networks.checkpoints import BUNDLED
@@ -158,9 +167,11 @@ def export(options: Namespace) -> None:
     for key, text in made.facts.items():
         if text:
             print(f"    {key}: {text}")
-    height, width = made.size
+    sizes = " and ".join(f"{width}x{height}" for height, width in made.sizes)
     for name, difference in made.differences.items():
-        print(f"    largest difference of {name} at {width}x{height} pixels: {difference:.1e}")
+        print(f"    largest difference of {name} at {sizes} pixels: {difference:.1e}")
+    if options.cite:
+        cite(papers([network.name], (), ttd is not None))
 
 
 def option(text: str) -> tuple[str, Any]:

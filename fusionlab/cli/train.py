@@ -8,7 +8,14 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from fusionlab.cli.parser import Parser, add_config, add_groups, new_parser, run_command
+from fusionlab.cli.parser import (
+    Parser,
+    add_config,
+    add_groups,
+    add_switch,
+    new_parser,
+    run_command,
+)
 from fusionlab.settings.checks import check_places
 
 
@@ -17,6 +24,11 @@ def parser() -> Parser:
     made = new_parser("train", __doc__, "[--config FILE] [--ttd] [--group.option VALUE ...]")
     add_config(made)
     add_groups(made)
+    add_switch(
+        made,
+        "--cite",
+        "Print the papers of the network, objective, data, metrics and TTD that were run.",
+    )
     made.add_argument(
         "--resume", type=str, help="Folder of a training run that is to go on, with its config."
     )

@@ -62,6 +62,7 @@ class Manifest:
         origin: Where to get it.
         licence: Its licence, or other terms of use.
         note: How it is usually used, and what to know of it.
+        paper: Where it was published.
         sources: Names of the sources in their order, each with the subfolder or suffix that holds
             it; empty where samples are exposures, numbered in natural order.
         reference: Subfolder or suffix with the ground truth.
@@ -81,6 +82,7 @@ class Manifest:
     origin: str
     licence: str
     note: str = ""
+    paper: str = ""
     sources: dict[str, str] = field(default_factory=dict)
     reference: str | None = None
     split: str | None = None
@@ -125,7 +127,8 @@ class Manifest:
     def sha256(self) -> str:
         """Hash of all that decides which images are fused, and as what.
 
-        Title, origin, licence and note do not matter, nor the order of keys, but that of sources.
+        Title, origin, licence, note and paper do not matter, nor the order of keys; that of sources
+        does.
         """
         samples = {
             id: {name: [file.path, file.size, file.sha256] for name, file in sample.items()}

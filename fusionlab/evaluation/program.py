@@ -19,7 +19,7 @@ from lightning.fabric.utilities.seed import seed_everything
 from rich.console import Console
 
 import fusionlab
-from fusionlab.citing import papers_of_run
+from fusionlab.citing import cite, papers_of_run
 from fusionlab.console import ProgressBar, note
 from fusionlab.data.scenes import TASKS
 from fusionlab.ending import say
@@ -82,7 +82,7 @@ def evaluate_command(settings: Namespace, config: str) -> Path:
                     note(f"{folder} has finished; its results are shown again")
                     with reading(folder):
                         show(before.about, settings.json)
-                        cite(before.about, settings)
+                        cite_run(before.about, settings)
                 return folder
         elif fabric.is_global_zero:
             write_json(folder / SUMMARY, about)
@@ -125,7 +125,7 @@ def _conclude(settings: Namespace, bench: Bench, folder: Path, about: dict[str, 
     """Summarise, print, write the reports and log what was measured."""
     content = finish(folder, about)
     show(content, settings.json)
-    cite(content, settings)
+    cite_run(content, settings)
     files = _write_reports(folder, content, bench.is_experiment) if settings.report else []
     if not settings.json:
         if "shard" in content:
@@ -320,11 +320,10 @@ def show(about: dict[str, Any], as_json: bool = False) -> None:
             print(line)
 
 
-def cite(about: dict[str, Any], settings: Namespace) -> None:
+def cite_run(about: dict[str, Any], settings: Namespace) -> None:
     """Print the papers of what was run where that is asked for; beside JSON on stderr."""
     if settings.cite:
-        lines = [f"{name}: {paper}" for name, paper in papers_of_run(about)]
-        print("", "Cite:", *lines, sep="\n", file=sys.stderr if settings.json else sys.stdout)
+        cite(papers_of_run(about), sys.stderr if settings.json else sys.stdout)
 
 
 def _method_line(method: dict[str, Any]) -> str:

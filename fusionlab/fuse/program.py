@@ -9,6 +9,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
+from fusionlab.citing import cite, papers
 from fusionlab.console import ProgressBar, note
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.folder import FolderDataset
@@ -88,6 +89,8 @@ def fuse(settings: Namespace) -> bool:
         for line in dataset.oddities():  # their files were read only now
             note(line)
     print(output)
+    if settings.cite:
+        cite(papers([fuser.network.name], (), ttd is not None))
     return complete
 
 

@@ -18,7 +18,7 @@ from fusionlab.data.dataset import FusionDataset
 from fusionlab.evaluation.bench import Bench
 from fusionlab.evaluation.conditions import conditions
 from fusionlab.evaluation.measure import measure
-from fusionlab.evaluation.program import describe, finish, show
+from fusionlab.evaluation.program import cite_run, describe, finish, show
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.runs.files import write_json
 from fusionlab.runs.provenance import provenance
@@ -50,19 +50,20 @@ def finished_training(settings: Namespace) -> Path | None:
     note(f"{folder} has finished; raise trainer.max_epochs or trainer.max_steps to train longer")
     if not getattr(rank_zero_only, "rank", 0):
         with reading(folder):
-            _show(about, settings.json)
+            _show(about, settings)
         if not settings.json:
             print(f"Weights, log, config and scores: {folder}")
     return folder
 
 
-def _show(about: dict[str, Any], as_json: bool) -> None:
-    """Print what a training ended with."""
-    if as_json or "values" not in about:
-        show(about, as_json)
-        return
-    for name, value in about["values"].items():
-        print(f"{name} on {about['counts']['validation']} held-out items: {value:.4f}")
+def _show(about: dict[str, Any], settings: Namespace) -> None:
+    """Print what a training ended with, and its papers where they are asked for."""
+    if settings.json or "values" not in about:
+        show(about, settings.json)
+    else:
+        for name, value in about["values"].items():
+            print(f"{name} on {about['counts']['validation']} held-out items: {value:.4f}")
+    cite_run(about, settings)
 
 
 class BenchResults:
@@ -113,7 +114,7 @@ class BenchResults:
         if not trainer.is_global_zero:
             return
         content = finish(folder, about)
-        show(content, self.settings.json)
+        _show(content, self.settings)
         if not self.settings.json:
             print(f"Weights, log, config and scores: {folder}")
         name = f"{self.module.network.name}-{data_name(content['data'])}"
@@ -201,7 +202,7 @@ class ObjectiveResults:
         values = {name: found[f"val/{name}"] for name in self.objective.validates}
         content = {**self.about(), "values": values, "counts": self._counts()}
         write_json(fitting.folder / SUMMARY, content)
-        _show(content, self.settings.json)
+        _show(content, self.settings)
         if not self.settings.json:
             print(f"Weights, log, config and scores: {fitting.folder}")
             if files and self.objective.next_command:
