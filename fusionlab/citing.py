@@ -74,7 +74,7 @@ def papers(networks: Iterable[str], metrics: Iterable[str], ttd: bool) -> list[t
         metrics: Names as tables have them, perhaps with a convention, ``EI:mefb``.
         ttd: Whether test-time dynamic fusion was run.
     """
-    found = [(NETWORKS[name].__name__, network_paper(name)) for name in dict.fromkeys(networks)]
+    found = [(NETWORKS[name].title(), network_paper(name)) for name in dict.fromkeys(networks)]
     found += [("TTD", TTD)] if ttd else []
     known = {METRICS[key].name: METRICS[key] for key in METRICS}
     short = dict.fromkeys(name.partition(":")[0] for name in metrics)

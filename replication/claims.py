@@ -9,7 +9,6 @@ from itertools import pairwise
 import numpy as np
 
 from fusionlab.data.corruptions import LEVELS
-from fusionlab.evaluation.methods import title
 from fusionlab.runs.statistics import Comparison, compare, difference_interval
 from replication.experiments import (
     FADING,
@@ -201,7 +200,7 @@ def _sources(one: Measured) -> tuple[str, ...]:
 
 
 def _network(one: Measured) -> str:
-    return title(one.experiment.weights.open(one.experiment.dataset.task))
+    return one.experiment.weights.open(one.experiment.dataset.task).title()
 
 
 def _of_table(

@@ -127,7 +127,7 @@ def print_list(with_papers: bool) -> None:
             files.insert(0, f"bundled ({bundled_checkpoint(name).name})")
         tasks, objective = ", ".join(network.tasks) or "any", network.objective or "none"
         licence = network.licence or "unknown"
-        print(f"{name}: {network.paper or network.__name__}")
+        print(f"{name}: {network.paper or network.title()}")
         print(f"    tasks: {tasks}; objective: {objective}; licence: {licence}")
         without = "none known" if network.trainable else "none: it has no weights"
         print(f"    checkpoints: {', '.join(files) or without}")

@@ -174,18 +174,14 @@ def baselines(
     for name in dict.fromkeys(name for names in wanted.values() for name in names):
         network = create_network(name, BUNDLED)
         its_tasks = tuple(task for task in tasks if name in wanted[task])
-        named = f"{title(network)} ({BUNDLED})" if network.published else title(network)
+        own = network.title()
+        named = f"{own} ({BUNDLED})" if network.published else own
         found.append(NetworkMethods(named, network, colour=colour, tasks=its_tasks))
     return found
 
 
-def title(network: FusionNetwork) -> str:
-    """What a network is called in tables: its class has its paper's spelling."""
-    return type(network).__name__
-
-
 def _names(given: Sequence[MethodSettings], networks: Sequence[FusionNetwork]) -> list[str]:
-    titles = [title(network) for network in networks]
+    titles = [network.title() for network in networks]
     names = []
     for one, own in zip(given, titles, strict=True):
         stem = Path(one.checkpoint).stem if one.checkpoint else BUNDLED

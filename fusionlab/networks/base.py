@@ -135,6 +135,9 @@ class FusionNetwork(nn.Module):
     paper: ClassVar[str] = ""
     """Authors, venue and year."""
 
+    spelling: ClassVar[str] = ""
+    """Its name as the paper spells it, where no class can be called so."""
+
     starts_from: ClassVar[tuple[str, ...]] = ()
     """Options that only say where untrained weights come from; a checkpoint does not keep them."""
 
@@ -292,6 +295,11 @@ class FusionNetwork(nn.Module):
             InputError: If it is theirs, but incomplete.
         """
         return content
+
+    @classmethod
+    def title(cls) -> str:
+        """What it is called in tables, reports and citations, as its paper spells it."""
+        return cls.spelling or cls.__name__
 
     @property
     def kept_options(self) -> dict[str, Any]:
@@ -484,11 +492,16 @@ def _padded(images: Tensor, sides: tuple[int, int, int, int], mode: str, value: 
     if mode != "reflect":
         return F.pad(images, sides, mode, value if mode == "constant" else None)
     for dim, before, after in ((3, *sides[:2]), (2, *sides[2:])):
-        size = images.shape[dim]
-        period = max(1, 2 * size - 2)
-        place = torch.arange(-before, size + after, device=images.device) % period
-        images = images.index_select(dim, torch.minimum(place, period - place))
+        images = images.index_select(dim, reflected(images, images.shape[dim], before, after))
     return images
+
+
+def reflected(images: Tensor, size: int, before: int, after: int) -> Tensor:
+    """Places of a side and of its reflections, again and again, without repeating the outermost."""
+    place = torch.arange(-before, size + after, device=images.device)
+    period = place.new_full((), max(1, 2 * size - 2))  # a tensor: ONNX divides by no symbol
+    place = place % period
+    return torch.minimum(place, period - place)
 
 
 def _check_maps(name: str, maps: Tensor, images: Tensor) -> None:

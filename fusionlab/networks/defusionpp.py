@@ -200,6 +200,7 @@ class DeFusionPP(FusionNetwork):
         InputError: If an option cannot be.
     """
 
+    spelling: ClassVar[str] = "DeFusion++"
     channels: tuple[int, ...] = (3,)
     rgb_tasks: frozenset[str] = frozenset({"mef", "mff"})
     repeats_luma: ClassVar[bool] = True

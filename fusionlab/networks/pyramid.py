@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fusionlab.networks.base import part_of
+from fusionlab.networks.base import part_of, reflected
 
 MANY_LEVELS = "it has more levels the larger the image is; give it a number: --options.levels 4"
 
@@ -64,9 +64,7 @@ def doubled(images: Tensor, size: Sequence[int]) -> Tensor:
 def _halved(images: Tensor) -> Tensor:
     """Along the last dimension."""
     size = images.shape[-1]
-    period = max(1, 2 * size - 2)
-    place = torch.arange(-2, size + 2, device=images.device) % period
-    padded = images.index_select(-1, torch.minimum(place, period - place))
+    padded = images.index_select(-1, reflected(images, size, 2, 2))
     a, b, c, d, e = (padded[..., k : k + size : 2] for k in range(5))
     return (a + e + 4 * (b + d) + 6 * c) / 16
 

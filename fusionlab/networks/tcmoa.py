@@ -193,6 +193,7 @@ class TCMoA(FusionNetwork):
         InputError: If there is no such size.
     """
 
+    spelling: ClassVar[str] = "TC-MoA"
     channels: tuple[int, ...] = (3,)
     rgb_tasks: frozenset[str] = frozenset({"vif", "mif", "mef", "mff"})
     min_max_stretch: bool = True

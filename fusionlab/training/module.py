@@ -13,7 +13,7 @@ from torch import Tensor
 
 import fusionlab
 from fusionlab.errors import InputError
-from fusionlab.evaluation.methods import network_methods, title
+from fusionlab.evaluation.methods import network_methods
 from fusionlab.evaluation.scoring import Scorer
 from fusionlab.fusing import Picture
 from fusionlab.losses import Objective, Step, create_objective, objective_name
@@ -86,7 +86,7 @@ class FusionModule(L.LightningModule):
         wanted = (objective.name or "none") if isinstance(objective, Objective) else objective
         self.wanted_objective = wanted or self.training_settings.objective
         self.methods = network_methods(
-            title(self.network), self.network, _settings(ttd), colour, stretch
+            self.network.title(), self.network, _settings(ttd), colour, stretch
         )
         self.scorer = Scorer(FusionMetrics(metrics).metrics, with_truth=True)
         self.task = task
@@ -101,7 +101,7 @@ class FusionModule(L.LightningModule):
             return
         if self.objective is None:
             network = self.network
-            own = network.name or title(network)
+            own = network.name or network.title()
             name = objective_name(self.wanted_objective, network.objective, own)
             self.objective = create_objective(name, **self.training_settings.options)
         self.objective.check_network(self.network)

@@ -159,3 +159,8 @@ def test_an_unknown_option_lists_the_options():
 def test_networks_are_listed_in_order():
     assert list_networks() == sorted(NETWORKS)
     assert "ifcnn" in list_networks()
+
+
+def test_titles_are_the_papers_spelling():
+    found = {name: NETWORKS[name].title() for name in ("ifcnn", "defusionpp", "tcmoa", "seafusion")}
+    assert list(found.values()) == ["IFCNN", "DeFusion++", "TC-MoA", "SeAFusion"]
