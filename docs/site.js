@@ -1,4 +1,6 @@
-// Tables that scroll are reached by the keyboard; the theme wraps them when a page is shown.
+// What the theme leaves to screen readers and keyboards: a name for its search, and tables that
+// scroll, which it wraps when a page is shown.
 document$.subscribe(() => setTimeout(() => {
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
   for (const one of document.querySelectorAll(".md-typeset__scrollwrap")) one.tabIndex = 0;
 }));

@@ -32,7 +32,7 @@ KINDS = (".onnx", ".pt2", ".safetensors")
 OPSET = 18  # of ONNX
 LARGEST_SIDE = 2**14  # pixels
 TRACED, COMPARED = (8, 20), (13, 27)  # pixels above the least size: rows and columns
-NEAR = 1e-3  # a file that differs more is not the network
+NEAR = 3e-4  # a file that differs more in the mean is not the network
 FACTS = "fusionlab.json"  # name of the facts inside a .pt2 file
 
 
@@ -342,10 +342,10 @@ def _differences(module: ExportedFusion, path: Path, samples: list[Tensor]) -> d
         except (RuntimeError, AssertionError) as fault:  # what the tracer took for granted
             raise _refusal(module.network, _first_line(fault)) from None
         for name, one, other in zip(differences, expected, found, strict=True):
-            differences[name] = max(differences[name], (one - other).abs().max().item())
-    if max(differences.values()) > NEAR:
-        most = max(differences.values())
-        raise _refusal(module.network, f"on sizes that were not traced it differs by {most:.1e}")
+            away = (one - other).abs()
+            if (mean := away.mean().item()) > NEAR:  # of pixels that are chosen, a few may change
+                raise _refusal(module.network, f"on another size it is {mean:.1e} off")
+            differences[name] = max(differences[name], away.max().item())
     return differences
 
 

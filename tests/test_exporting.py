@@ -133,7 +133,7 @@ class OfOneSize(Average):
 
 
 def test_a_graph_that_is_another_network_is_refused(tmp_path):
-    with pytest.raises(InputError, match="on sizes that were not traced it differs by"):
+    with pytest.raises(InputError, match=r"on another size it is \S+ off"):
         export_network(OfOneSize(), tmp_path / "a.pt2")
     assert not list(tmp_path.iterdir())
 
