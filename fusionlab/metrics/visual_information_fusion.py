@@ -41,7 +41,7 @@ def visual_information_fidelity_for_fusion(fused: Tensor, sources: Tensor) -> Te
     """
     check_sources(fused, sources)
     check_size("VIFF", SMALLEST, fused)
-    channel = distortion_channel(fused, sources, padding="none", window="gaussian")
+    channel = distortion_channel(fused, sources, padding="none", window="gaussian", saturate=False)
     value = torch.zeros(())
     for weight, (gain, variance, residual) in zip(SCALE_WEIGHTS, channel, strict=True):
         if weight > 0:
