@@ -14,6 +14,7 @@ from fusionlab.errors import InputError
 from fusionlab.fusing import Fuser
 from fusionlab.networks import FusionNetwork, create_network
 from fusionlab.networks.checkpoints import BUNDLED, LEARNED
+from fusionlab.registry import NETWORKS
 from fusionlab.runs.folder import file_stem
 from fusionlab.runs.run import ALONE, Method
 from fusionlab.settings import TTD
@@ -168,16 +169,19 @@ def baselines(
         colour: ``auto``, ``luma`` or ``rgb``.
         real: Whether the data are real, for which bundled networks learned.
     """
-    learned = {task: network for task, (network, _) in LEARNED.items()} if real else {}
-    wanted = {task: [*BASELINES[task], *filter(None, [learned.get(task)])] for task in tasks}
+    wanted = {task: [*BASELINES[task], *(_learned(task) if real else ())] for task in tasks}
     found = []
     for name in dict.fromkeys(name for names in wanted.values() for name in names):
         network = create_network(name, BUNDLED)
         its_tasks = tuple(task for task in tasks if name in wanted[task])
-        own = network.title()
-        named = f"{own} ({BUNDLED})" if network.published else own
-        found.append(NetworkMethods(named, network, colour=colour, tasks=its_tasks))
+        found.append(NetworkMethods(network.title(), network, colour=colour, tasks=its_tasks))
     return found
+
+
+def _learned(task: str) -> list[str]:
+    """Our own network of a task; ours of others' networks would be taken for their authors'."""
+    name, _ = LEARNED.get(task, ("", ""))
+    return [name] if name and not NETWORKS[name].published else []
 
 
 def _names(given: Sequence[MethodSettings], networks: Sequence[FusionNetwork]) -> list[str]:
