@@ -117,7 +117,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def print_list(with_papers: bool) -> None:
     """Three lines per network, and the papers; torch is imported only now."""
-    from fusionlab.citing import cite, papers
     from fusionlab.networks.checkpoints import bundled_checkpoint
 
     for name in sorted(NETWORKS):
@@ -132,12 +131,11 @@ def print_list(with_papers: bool) -> None:
         without = "none known" if network.trainable else "none: it has no weights"
         print(f"    checkpoints: {', '.join(files) or without}")
     if with_papers:
-        cite(papers(sorted(NETWORKS), (), ttd=False))
+        print_papers(sorted(NETWORKS))
 
 
 def convert(options: Namespace) -> None:
     """Convert a checkpoint and say what it holds; torch is imported only now."""
-    from fusionlab.citing import cite, papers
     from fusionlab.networks.conversion import convert_checkpoint
 
     converted = convert_checkpoint(
@@ -146,12 +144,11 @@ def convert(options: Namespace) -> None:
     stated = "".join(f", {key}={value}" for key, value in converted.options.items())
     print(f"{options.target}: {converted.name}{stated}")
     if options.cite:
-        cite(papers([converted.name], (), ttd=False))
+        print_papers([converted.name])
 
 
 def export(options: Namespace) -> None:
     """Export a network and say how near the file is to it; torch is imported only now."""
-    from fusionlab.citing import cite, papers
     from fusionlab.exporting import OPSET, export_network
     from fusionlab.networks import create_network
     from fusionlab.networks.checkpoints import BUNDLED
@@ -171,7 +168,14 @@ def export(options: Namespace) -> None:
     for name, difference in made.differences.items():
         print(f"    largest difference of {name} at {sizes} pixels: {difference:.1e}")
     if options.cite:
-        cite(papers([network.name], (), ttd is not None))
+        print_papers([network.name], ttd is not None)
+
+
+def print_papers(names: Sequence[str], ttd: bool = False) -> None:
+    """The papers of networks, and of TTD; every metric is imported only now."""
+    from fusionlab.citing import cite, papers
+
+    cite(papers(names, (), ttd))
 
 
 def option(text: str) -> tuple[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from fusionlab.citing import cite, papers
 from fusionlab.console import ProgressBar, note
 from fusionlab.data.dataset import FusionDataset
 from fusionlab.data.folder import FolderDataset
@@ -90,6 +89,8 @@ def fuse(settings: Namespace) -> bool:
             note(line)
     print(output)
     if settings.cite:
+        from fusionlab.citing import cite, papers  # with every metric
+
         cite(papers([fuser.network.name], (), ttd is not None))
     return complete
 
