@@ -80,7 +80,7 @@ def visual_information_fidelity(
 # in double precision, and VIFF needs the maps
 @shared
 def distortion_channel(
-    fused: Tensor, sources: Tensor, *, padding: str, window: str, saturate: bool = False
+    fused: Tensor, sources: Tensor, *, padding: str, window: str, saturate: bool
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
     """Gain, source variance and residual variance at four scales, (B, M, h, w) each."""
     check_sources(fused, sources)
