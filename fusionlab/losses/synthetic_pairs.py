@@ -61,14 +61,8 @@ class SyntheticPairsObjective(Objective):
         terms: dict[str, Tensor] = {}
         for task, fused in self._fused(network, batch).items():
             truth = batch[f"{task}_reference"]
-            if task == "vif":
-                own = fusion_terms(fused, truth)
-                alike = torch.stack([ssim(fused, one, WINDOW).mean() for one in truth.unbind(1)])
-                own["ssim"] = SENSORS_SSIM_WEIGHT * (1 - alike.mean())
-                terms |= {f"vif_{name}": term for name, term in own.items()}
-                continue
-            terms[f"{task}_l1"] = F.l1_loss(fused, truth)
-            terms[f"{task}_ssim"] = SSIM_WEIGHT * (1 - ssim(fused, truth, WINDOW).mean())
+            own = _sensor_terms(fused, truth) if task == "vif" else _truth_terms(fused, truth)
+            terms |= {f"{task}_{name}": term for name, term in own.items()}
         return terms
 
     def _fused(self, network: FusionNetwork, batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -89,3 +83,15 @@ class SyntheticPairsObjective(Objective):
             for task in self.tasks
         }
         return TaskCrops(crops), None
+
+
+def _truth_terms(fused: Tensor, truth: Tensor) -> dict[str, Tensor]:
+    """Of (B, 1, S, S) both."""
+    alike = ssim(fused, truth, WINDOW).mean()
+    return {"l1": F.l1_loss(fused, truth), "ssim": SSIM_WEIGHT * (1 - alike)}
+
+
+def _sensor_terms(fused: Tensor, sources: Tensor) -> dict[str, Tensor]:
+    """Of (B, 1, S, S) and (B, 2, 1, S, S) without noise."""
+    alike = torch.stack([ssim(fused, one, WINDOW).mean() for one in sources.unbind(1)])
+    return {**fusion_terms(fused, sources), "ssim": SENSORS_SSIM_WEIGHT * (1 - alike.mean())}
