@@ -16,6 +16,7 @@ from fusionlab.errors import InputError
 from fusionlab.evaluation.conditions import first_samples
 from fusionlab.evaluation.opening import check_data
 from fusionlab.settings import Data
+from replication.ending import ending_in_one_line
 from replication.experiments import Weights, experiments
 from replication.measuring import measure_all
 from replication.page import Inputs, write_page
@@ -60,13 +61,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     parser = new_parser()
     options = parser.parse_args(arguments)
-    try:
+    with ending_in_one_line(parser):
         _replicate(options, command_line(arguments))
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; the same command goes on", file=sys.stderr)
-        raise SystemExit(130) from None
     print(options.output)
 
 

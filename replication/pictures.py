@@ -14,6 +14,7 @@ from fusionlab.console import note
 from fusionlab.errors import InputError
 from fusionlab.runs.files import write_atomic
 from replication.comparison import compared
+from replication.ending import ending_in_one_line
 from replication.galleries import Gallery, layouts, open_gallery
 from replication.measuring import measured_run
 from replication.pictures_page import Scored, agreement_table, pictures_page, values_csv
@@ -61,13 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     parser = new_parser()
     options = parser.parse_args(arguments)
-    try:
+    with ending_in_one_line(parser):
         _score(options, command_of(arguments, PROGRAM))
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; the same command goes on", file=sys.stderr)
-        raise SystemExit(130) from None
     print(options.output)
 
 

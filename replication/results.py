@@ -30,6 +30,7 @@ from fusionlab.runs.files import write_atomic
 from fusionlab.runs.folder import file_stem
 from fusionlab.runs.run import Run
 from fusionlab.settings import TTD, Conditions, Data, Method
+from replication.ending import ending_in_one_line
 from replication.measuring import measured_run
 from replication.results_page import Results, results_page
 
@@ -93,13 +94,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if argv is None else argv
     parser = new_parser()
     options = parser.parse_args(arguments)
-    try:
+    with ending_in_one_line(parser):
         page = _measured_page(options, arguments)
-    except InputError as mistake:
-        parser.error(str(mistake))
-    except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; the same command goes on", file=sys.stderr)
-        raise SystemExit(130) from None
     write_atomic(Path(options.output), page.encode())
     print(options.output)
 
