@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from typing import NamedTuple
 
 import torch
@@ -33,7 +34,8 @@ def memory_of(program: Callable[[], object], device: torch.device) -> Memory | N
         device: Where it computes.
 
     Returns:
-        None where PyTorch does not count: on devices other than CPU and CUDA.
+        None where PyTorch does not count: on devices other than CPU and CUDA, and on the CPU in
+        other threads than the main one.
     """
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -41,7 +43,7 @@ def memory_of(program: Callable[[], object], device: torch.device) -> Memory | N
         program()
         peak = torch.cuda.max_memory_allocated(device)
         return Memory(peak - before, torch.cuda.memory_allocated(device) - before)
-    if device.type != "cpu":
+    if device.type != "cpu" or current_thread() is not main_thread():
         program()
         return None
     with _silent(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:

@@ -52,8 +52,8 @@ def write_boxes(
         draw.rectangle((left, top, right - 1, bottom - 1), outline=(*colour, 255), width=2)
         _, _, wide, high = draw.textbbox((0, 0), text, font=font)
         above = top - high - 2 if top > high + 2 else top + 2
-        draw.rectangle((left, above, left + wide + 2, above + high + 2), fill=(0, 0, 0, 160))
-        draw.text((left + 1, above), text, fill=(*colour, 255), font=font)
+        draw.rectangle((left, above, left + wide + 2, above + high + 2), fill=(0, 0, 0, 200))
+        draw.text((left + 1, above), text, fill=(255, 255, 255, 255), font=font)
     buffer = BytesIO()
     canvas.save(buffer, format="PNG")
     write_atomic(path, buffer.getvalue())

@@ -1,5 +1,6 @@
 """``fusionlab app``: what its button does, and the page in a real browser."""
 
+import json
 import os
 import re
 import shutil
@@ -29,19 +30,29 @@ def pair(tmp_path):
     return [tmp_path / "ir.png", tmp_path / "vi.png"]
 
 
-def test_the_button_does_what_fuse_does(pair, tmp_path):
-    (tmp_path / "page").mkdir()
-    found = fuse_files(pair, "ifcnn", None, "paper", None, tmp_path / "page")
-    names = ["fused", "with TTD", "RD of vi", "RD of ir"]
-    assert [name.partition(",")[0] for name in found] == names
+def names_of(found):
+    return [path.name for path in found]
+
+
+def test_the_button_does_what_fuse_and_evaluate_do(pair, tmp_path):
+    page = tmp_path / "page"
+    found = fuse_files(pair, ["ifcnn", "average"], None, "paper", None, page)
+    fused = ["IFCNN.png", "IFCNN+TTD.png", "Average.png", "Average+TTD.png"]
+    maps = [
+        f"RD-{name}-{method}+TTD.png" for method in ("IFCNN", "Average") for name in ("vi", "ir")
+    ]
+    assert names_of(found) == [*fused, *maps, "report.zip"]
     main(["fuse", *map(str, pair), "-o", str(tmp_path / "static.png")])
     main(["fuse", *map(str, pair), "-o", str(tmp_path / "ttd.png"), "--ttd", "paper"])
-    for name, path in {"fused": "static.png", "with TTD": "ttd.png"}.items():
-        assert found[name].read_bytes() == (tmp_path / path).read_bytes()
+    for path, other in zip(found, ("static.png", "ttd.png"), strict=False):
+        assert path.read_bytes() == (tmp_path / other).read_bytes()
+    assert (page / "report" / "index.html").is_file()
+    assert json.loads((page / "summary.json").read_text())["results"][0]["images"] == 1
 
 
 def test_without_ttd_there_is_one_picture(pair, tmp_path):
-    assert list(fuse_files(pair, "average", "vif", None, None, tmp_path)) == ["fused"]
+    found = fuse_files(pair, ["average"], "vif", None, None, tmp_path / "page")
+    assert names_of(found) == ["Average.png", "report.zip"]
 
 
 def test_files_of_one_name_are_numbered_or_named(pair, tmp_path):
@@ -49,17 +60,19 @@ def test_files_of_one_name_are_numbered_or_named(pair, tmp_path):
         (tmp_path / path.stem).mkdir()
         path.rename(tmp_path / path.stem / "01.png")
     same = [tmp_path / name / "01.png" for name in ("ir", "vi")]
-    numbered = fuse_files(same, "ifcnn", "vif", "paper", None, tmp_path)
-    assert [name.partition(",")[0] for name in numbered][2:] == ["RD of 1", "RD of 2"]
-    named = fuse_files(same, "ifcnn", None, "paper", None, tmp_path, ["ir", "vi"])
-    assert [name.partition(",")[0] for name in named][2:] == ["RD of ir", "RD of vi"]
+    numbered = fuse_files(same, ["average"], "vif", "paper", None, tmp_path / "a")
+    assert names_of(numbered)[2:4] == ["RD-1-Average+TTD.png", "RD-2-Average+TTD.png"]
+    named = fuse_files(same, ["average"], None, "paper", None, tmp_path / "b", ["ir", "vi"])
+    assert names_of(named)[2:4] == ["RD-ir-Average+TTD.png", "RD-vi-Average+TTD.png"]
 
 
 def test_what_cannot_be_fused(pair, tmp_path):
     with pytest.raises(InputError, match="two or more"):
-        fuse_files(pair[:1], "ifcnn", None, None, None, tmp_path)
+        fuse_files(pair[:1], ["ifcnn"], None, None, None, tmp_path)
+    with pytest.raises(InputError, match="choose a network"):
+        fuse_files(pair, [], None, None, None, tmp_path)
     with pytest.raises(InputError, match="no checkpoint of densefuse is bundled"):
-        fuse_files(pair, "densefuse", None, None, None, tmp_path)
+        fuse_files(pair, ["densefuse"], None, None, None, tmp_path)
 
 
 def test_networks_that_need_no_file():
@@ -94,14 +107,22 @@ def test_in_a_browser(address, pair):
         page = browser.new_page()
         page.goto(address)
         page.set_input_files("input[type=file]", [str(path) for path in pair])
-        page.get_by_text("ir.png").first.wait_for()
+        page.get_by_text(".png").nth(1).wait_for()
         page.get_by_role("button", name="Fuse", exact=True).click()
-        page.get_by_text("fused_ttd").first.wait_for(timeout=60_000)
-        captions = page.locator(".caption-label").all_text_contents()
-        assert [text.partition(",")[0].strip() for text in captions] == [
-            "fused",
-            "with TTD",
-            "RD of vi",
-            "RD of ir",
+        report = page.frame_locator("iframe[title=Result]")
+        report.locator("#viewer-title").wait_for(timeout=60_000)
+        shown = report.locator("#strip figcaption").all_text_contents()
+        assert shown[:6] == [
+            "vi",
+            "ir",
+            "IFCNN",
+            "IFCNN+TTD",
+            "LaplacianPyramid",
+            "LaplacianPyramid+TTD",
         ]
+        report.get_by_label("Lay over").check()
+        assert report.locator("#stage .laid-over").is_visible()
+        with page.expect_download() as download:
+            page.locator("tr", has_text="IFCNN+TTD").first.locator("a").first.click()
+        assert Image.open(download.value.path()).size == (48, 40)
         browser.close()

@@ -83,6 +83,9 @@ function prepareViewer() {
   };
   for (const [id, act] of Object.entries(clicks)) $(id).addEventListener("click", act);
   document.addEventListener("keydown", viewerKey);
-  $("viewer").addEventListener("close", () => cards[current.index].button.focus());
+  $("viewer").addEventListener("close", () => {
+    history.replaceState(null, "", "#images");
+    cards[current.index].button.focus();
+  });
   divide(50);
 }

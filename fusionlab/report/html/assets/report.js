@@ -65,6 +65,12 @@ function showSections() {
   }
 }
 
+/** Open the viewer where the address ends with #image-2: on the second image. */
+function openAddressed() {
+  const sample = samples[Number(/^#image-(\d+)$/.exec(location.hash)?.[1]) - 1];
+  if (sample) openViewer(sample);
+}
+
 showHead();
 showLists();
 showSections();
@@ -82,3 +88,4 @@ document.addEventListener("keydown", (event) => {
     $("help").showModal();
 });
 showChosen();
+openAddressed();

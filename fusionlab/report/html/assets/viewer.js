@@ -35,6 +35,7 @@ function openViewer(sample) {
 
 function showSample(sample) {
   current = sample;
+  history.replaceState(null, "", `#image-${sample.index + 1}`); // a link to it can be kept
   const all = pictures(sample);
   const label = (key) => all.find((one) => one.key === key)?.label;
   const pairs = pairsOf(sample);
@@ -144,6 +145,7 @@ function panel(label, key, content, overlaid) {
 function showOverlay() {
   const on = $("overlay-on").checked;
   const map = pictures(current).find(({ key }) => key === $("overlay-source").value);
+  for (const one of $("overlay").querySelectorAll(".of-rd")) one.hidden = !map?.scale; // not of labels
   const [, low, high] = (!isWhole && map?.scale) || ["", "0", "1"];
   $("scale-low").textContent = low;
   $("scale-high").textContent = high;
