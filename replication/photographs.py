@@ -33,9 +33,9 @@ def main() -> None:
     if missing:
         parser.error(f"{given.packages} lacks {len(missing)} photographs, e.g. {missing[0]}")
     for number, row in enumerate(rows):
-        with Image.open(given.packages / _place(row)) as image:
-            image.draft("RGB", (LONGEST, LONGEST))
-            _write(image.convert("RGB"), given.folder / f"{number:02d}.png")
+        with Image.open(given.packages / _place(row)) as photograph:
+            photograph.draft("RGB", (LONGEST, LONGEST))
+            _write(photograph.convert("RGB"), given.folder / f"{number:02d}.png")
     import skimage.data
 
     for name in SCIKIT_IMAGE:
