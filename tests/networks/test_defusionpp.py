@@ -307,7 +307,8 @@ def test_results_of_the_authors_modules(name, authors, shared, monkeypatch):
             assert key.startswith("loss"), key  # some are not kept
             continue
         assert array.shape == stored.shape, key
-        worst = (array - stored).abs().max().item()
+        scale = max(1.0, stored.abs().max().item())  # features are larger than pictures
+        worst = (array - stored).abs().max().item() / scale
         assert worst < 1e-5, f"{key} is off by {worst}"
         compared += 1
     of_components = {key for key in expected if key.startswith(("components", "loss", "rd", "ttd"))}
