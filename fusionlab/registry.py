@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fusionlab.errors import InputError
+from fusionlab.errors import InputError, did_you_mean
 
 
 class Registry(MutableMapping[str, Any]):
@@ -50,7 +50,8 @@ class Registry(MutableMapping[str, Any]):
         """
         member = self._known().get(self._key(name))
         if member is None:
-            raise InputError(f"unknown {self.kind} {name!r}; known: {', '.join(self)}")
+            known = f"{', '.join(self)}{did_you_mean(name, self)}"
+            raise InputError(f"unknown {self.kind} {name!r}; known: {known}")
         if isinstance(member, str):
             member = self._members[self._key(name)] = self._imported(name, member)
         return member
@@ -83,7 +84,8 @@ class Registry(MutableMapping[str, Any]):
             InputError: Naming the setting ``key`` and the members.
         """
         if name not in self:
-            raise InputError(f"{key} must be one of {', '.join(self)}, got {name!r}")
+            near = did_you_mean(name, self)
+            raise InputError(f"{key} must be one of {', '.join(self)}, got {name!r}{near}")
 
     def _imported(self, name: str, place: str) -> Any:
         path, _, attribute = place.partition(":")

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 import fusionlab
-from fusionlab.errors import InputError
+from fusionlab.errors import InputError, did_you_mean
 from fusionlab.settings.ttd import TTD_PRESETS
 
 
@@ -39,8 +39,8 @@ def chosen_command(
     if default and (not first or first.startswith("-")):
         return default, list(argv)
     if first not in commands:
-        known = ", ".join(commands)
-        print(f"{program}: error: no command {first!r}; there are {known}", file=sys.stderr)
+        known, near = ", ".join(commands), did_you_mean(first, commands)
+        print(f"{program}: error: no command {first!r}; there are {known}{near}", file=sys.stderr)
         raise SystemExit(2)
     return first, list(argv[1:])
 
@@ -149,5 +149,6 @@ def _recipe(name: str) -> str:
     if inside.is_file():
         return str(inside)
     paths = sorted(one.relative_to(folder).with_suffix("") for one in folder.rglob("*.yaml"))
-    known = ", ".join(path.as_posix() for path in paths)
-    raise InputError(f"config: no file {name}; the recipes are {known}")
+    known = [path.as_posix() for path in paths]
+    near = did_you_mean(name, known)
+    raise InputError(f"config: no file {name}; the recipes are {', '.join(known)}{near}")

@@ -52,6 +52,8 @@ def test_the_version(capsys):
 @pytest.mark.parametrize("argv", [["evalute"], ["data", "verfy"], ["networks", "a"]])
 def test_an_unknown_command_names_the_known_ones(refused, argv):
     line = refused(*argv)
+    near = {"evalute": "evaluate", "verfy": "verify"}.get(argv[-1])
+    assert line.strip().endswith(f"; did you mean {near}?") == (near is not None)
     assert f"no command '{argv[-1]}'; there are " in line
     assert ("evaluate" if len(argv) == 1 else "list") in line
 

@@ -8,7 +8,10 @@ import pytest
 from fusionlab.cli.messages import one_line
 
 BOTH = [
-    (["--network.name", "ifcn"], ["network.name must be one of", " densefuse, ", "'ifcn'"]),
+    (
+        ["--network.name", "ifcn"],
+        ["network.name must be one of", " densefuse, ", "'ifcn'; did you mean ifcnn?"],
+    ),
     (["--network.nme", "ifcnn"], ["no option network.nme; network takes name, checkpoint"]),
     (["--data.batch_size", "many"], ["data.batch_size must be a whole number, got many"]),
     (["--data.batch_size", "0"], ["data.batch_size", "at least 1", "0"]),
@@ -47,7 +50,7 @@ BOTH = [
     (["--data.sources", "[a, a]", "--data.root", "x"], ["data.sources", "different"]),
     (["--training.hold_batch_norm", "5"], ["training.hold_batch_norm", "at most 1"]),
     (["--config", "nowhere.yaml"], ["no file nowhere.yaml; the recipes are", "experiments/grid"]),
-    (["--config", "ifcn"], ["no file ifcn; the recipes are", ", ifcnn,"]),
+    (["--config", "ifcn"], ["no file ifcn; the recipes are", ", ifcnn,", "; did you mean ifcnn?"]),
     (["--plugin", "nowhere.py"], ["no plugin nowhere.py"]),
     (["--resume", "nowhere"], ["no config.yaml in nowhere"]),
     (["--wandb", "yes"], ["wandb must be one of online, offline, disabled, got yes"]),

@@ -250,7 +250,9 @@ def test_an_unknown_figure_is_named(capsys):
         main(["pannel"])
     assert stop.value.code == 2
     known = "panel, strip, rd, masking, contrast, time"
-    line = f"fusionlab figures: error: no command 'pannel'; there are {known}\n"
+    line = (
+        f"fusionlab figures: error: no command 'pannel'; there are {known}; did you mean panel?\n"
+    )
     assert capsys.readouterr().err == line
 
 
