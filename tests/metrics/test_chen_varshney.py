@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fusionlab.metrics.chen_varshney import ChenVarshney, chen_varshney
+from tests.metrics.conftest import black
 
 PUBLISHED = {"paper": "mefb", "thfylsty": "zhengliu"}  # its file is a copy of zhengliu's
 
@@ -23,12 +24,11 @@ def test_real_images_score_as_the_original(name, triples, values):
 
 
 def test_degenerate_images_score_as_the_original_or_as_black_ones(edge_cases):
-    black = next(case for case in edge_cases if case.name == "fused_all_zero")
     for case in edge_cases:
         value = chen_varshney(case.fused, case.sources).item()
         expected = float(case.published["Qcv"]["mefb"])
         if case.name == "fused_constant_128":  # NaN there, but for black images
-            expected = black.published["Qcv"]["mefb"]
+            expected = black(edge_cases).published["Qcv"]["mefb"]
         assert value == pytest.approx(expected, rel=1e-8, abs=1e-12, nan_ok=True), case.name
 
 
