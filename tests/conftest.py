@@ -2,10 +2,12 @@
 
 import gc
 import json
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from PIL import Image
 
 import evaluate
 from fusionlab import registry
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_collection_finish() -> None:
@@ -25,10 +29,36 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of reference values and images beside the repository."""
-    folder = Path(__file__).resolve().parents[2] / "shared"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("no reference material: there is no folder shared/ beside the repository")
-    return folder
+    return SHARED
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="module")  # its event loop is in the way of tests with one of their own
+def browser() -> Iterator[Any]:
+    """Headless Chromium, with no sandbox: tests often run as root in a container."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip(f"no Chromium: none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as driver:
+        arguments = ["--no-sandbox", "--disable-gpu"]
+        running = driver.chromium.launch(executable_path=program, args=arguments)
+        yield running
+        running.close()
+
+
+def serious_faults(page: Any) -> list[str]:
+    """What axe finds on a page that keeps people from using it: rule, number and first place."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    return [
+        f"{one['id']}: {len(one['nodes'])}, first {one['nodes'][0]['target']}"
+        for one in axe.run(page).response["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.fixture(autouse=True)
