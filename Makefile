@@ -12,7 +12,7 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
-test-slow: .venv/ready
+test-slow: .venv/app
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 test-gpu: .venv/ready
@@ -40,6 +40,10 @@ site: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[dev,docs,notebooks]"
+	touch $@
+
+.venv/app: .venv/ready
+	$(BIN)/python -m pip install --quiet --editable ".[app]"
 	touch $@
 
 clean:

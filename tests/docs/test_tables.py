@@ -2,7 +2,8 @@
 
 import pytest
 
-from fusionlab.networks.table import networks_table
+from fusionlab.cli.networks import main
+from fusionlab.networks import NETWORKS
 from results_table import results_table
 from tables import NETWORKS_PAGE, README, RESULTS, marks, table_of, with_table
 
@@ -45,10 +46,14 @@ PAGE = """\
 
 
 @pytest.mark.slow
-def test_the_page_holds_the_table_of_networks():
+def test_the_page_holds_the_table_of_networks_that_the_command_prints(capsys):
     """A network that is not in it yet is no fault: ``make docs`` adds it."""
     written = table_of(NETWORKS_PAGE.read_text("utf-8"), "networks").splitlines()
-    made = networks_table().splitlines()
+    main(["table"])
+    heading, line, *rows = made = capsys.readouterr().out.strip().splitlines()
+    assert heading.startswith("| network | paper | parameters |")
+    assert [row.split("`")[1] for row in rows] == sorted(NETWORKS)
+    assert len({row.count("|") for row in (heading, line, *rows)}) == 1
     assert written[:2] == made[:2]
     assert len(written) > 2
     assert [line for line in written if line not in made] == [], "run make docs"

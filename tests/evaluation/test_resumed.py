@@ -159,7 +159,7 @@ def test_what_was_killed_before_its_summary_was_written_is_told(tmp_path, capsys
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_leaves_what_it_did(tmp_path, run_evaluate, sign):
-    root = write_pairs(tmp_path / "pairs", names=[f"{k:02d}" for k in range(40)], size=(200, 200))
+    root = write_pairs(tmp_path / "pairs", names=[f"{k:02d}" for k in range(40)], size=(120, 120))
     argv = ["--ttd", "--theorem", "--data.root", str(root), "--baselines", "false"]
     options = ["--trainer.accelerator", "cpu", "--output", str(tmp_path / "cut")]
     command = [sys.executable, str(ROOT / "evaluate.py"), *argv, *options]
