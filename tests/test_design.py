@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {  # from below to above
     "hub": {*BASE, "networks", "report", "runs"},
     "evaluation": {*BASE, *PARTS, "citing", "ttd", "tasks"},
     "training": {*BASE, *PARTS, "losses", "evaluation"},
+    "app": {*BASE, *PARTS, "fuse", "evaluation"},
 }
 ALLOWED["cli"] = set(ALLOWED)  # the top: it imports the programs that it starts
 LIGHT = {"errors", "registry", "console", "writing", "ending", "settings", "cli"}

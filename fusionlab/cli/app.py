@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     made = parser()
     _, settings = understood(made, sys.argv[1:] if argv is None else argv)
     with ending_in_one_line(made):
-        from fusionlab.fuse.page import serve  # torch is imported only now
+        from fusionlab.app import serve  # torch is imported only now
 
         serve(settings.host, settings.port, not settings.no_browser)
 

@@ -28,7 +28,7 @@ ELSEWHERE = {  # the test that runs what needs published files, hours or several
     "--data.name": "tests/data/test_downloads.py",
     "convert": "tests/networks/test_conversion.py",
     "export": "tests/test_exporting.py",
-    "app": "tests/fuse/test_page.py",
+    "app": "tests/test_app.py",
 }
 
 

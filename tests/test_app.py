@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import fusionlab
+from fusionlab.app import fuse_files, usable_networks
 from fusionlab.cli import main
 from fusionlab.errors import InputError
-from fusionlab.fuse.page import fuse_files, usable_networks
 
 ROOT = Path(fusionlab.__file__).parents[1]
 
