@@ -35,7 +35,6 @@ function openViewer(sample) {
 
 function showSample(sample) {
   current = sample;
-  history.replaceState(null, "", `#image-${sample.index + 1}`); // a link to it can be kept
   const all = pictures(sample);
   const label = (key) => all.find((one) => one.key === key)?.label;
   const pairs = pairsOf(sample);
@@ -61,6 +60,8 @@ function showSample(sample) {
   Object.assign(region, { factor: 1, x: 0.5, y: 0.5 });
   showSides();
   showOverlay();
+  // Last: a browser may refuse it where a key is held down. It makes the address a link to the image.
+  history.replaceState(null, "", `#image-${sample.index + 1}`);
 }
 
 /** Put two pictures, given by their keys, on both sides of the divider. */
