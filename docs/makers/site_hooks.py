@@ -1,4 +1,8 @@
-"""What MkDocs lacks for these pages: files beside ``docs`` that pages link to go into the site."""
+"""What MkDocs lacks for these pages.
+
+Files beside ``docs`` that pages link to go into the site, and Sphinx's roles in docstrings, as
+:func:`on_files` here, become the names they stand for.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
 OUTSIDE = re.compile(r"\]\(\.\./([^)#]+)")
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):<code>(?:~[\w.]*\.)?")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -24,3 +29,8 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Let links beside ``docs`` lead to their copies in the site."""
     return OUTSIDE.sub(r"](\1", markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Leave of a role its name, which is what Sphinx would show."""
+    return ROLE.sub("<code>", html)
