@@ -130,7 +130,7 @@ def test_the_order_of_a_network_is_seen_by_it_alone(sources):
     settings = TTD(basis="gradient", temperature=50.0)
     found = TestTimeDynamicFusion(network, settings).fuse(one)
     theirs = TestTimeDynamicFusion(network, settings).fuse(expected)
-    assert torch.equal(found.fused, theirs.fused)
+    assert_close(found.fused, theirs.fused)  # RD is a sum over M in another order
     for name in ("rd", "components", "losses"):
         ours, other = getattr(found, name), getattr(theirs, name)
         assert_close(ours[0, [2, 0, 1]], other[0], msg=name)  # sums over M in another order
