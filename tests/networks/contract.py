@@ -56,8 +56,8 @@ def fuse(network: FusionNetwork, sources: Tensor, rd: Tensor | None = None) -> T
 def assert_same_image(actual: Tensor, expected: Tensor) -> None:
     """Equal but for the order of sums: a convolution may add in another order in another batch.
 
-    Sums of some hundred float32 terms then differ by a few units of 6e-8, relative to their size; in
-    SHIP they come to 1.01e-6 on a processor without AVX-512.
+    Sums of some hundred float32 terms then differ by a few units of 6e-8, relative to their size;
+    in SHIP by 1.01e-6 on a processor without AVX-512.
     """
     largest = expected.abs().max().item()
     assert_close(actual, expected, rtol=0, atol=2e-6 * max(1, largest))

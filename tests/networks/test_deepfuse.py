@@ -49,8 +49,8 @@ def port(tmp_path_factory):
 def test_results_of_the_authors_program(name, published, shared):
     expected = references.read(shared / "reference" / "networks" / f"deepfuse_{name}.npz")
     raw, network = expected.pop("raw_static"), published["authors"]
-    # 2e-6 with AVX-512, 2.5e-6 without
-    references.assert_equal(references.computed(network, expected["sources"]), expected, 4e-6)
+    # 2e-6 with AVX-512, 4.02e-6 (of a loss) without
+    references.assert_equal(references.computed(network, expected["sources"]), expected, 6e-6)
     found = network.raw(network.combine(network.encode(expected["sources"])))
     torch.testing.assert_close(found, raw, rtol=0, atol=2e-6 * raw.max().item())
 
