@@ -1,7 +1,5 @@
 """GACN against its authors' modules."""
 
-from copy import deepcopy
-
 import pytest
 import torch
 
@@ -10,7 +8,7 @@ from fusionlab.networks import create_network
 from fusionlab.networks.base import share_gain
 from fusionlab.networks.gacn import GACN, index_of, refined
 from fusionlab.ttd import TestTimeDynamicFusion
-from tests.conftest import write_pairs
+from tests.conftest import bound, write_pairs
 from tests.networks import references
 
 NAMES = ["lytro01", "odd"]
@@ -21,59 +19,50 @@ def published(shared) -> GACN:
     return create_network("gacn", shared / "weights" / "gacn" / "GACN.pkl")
 
 
-@pytest.fixture(scope="module")
-def precise(published) -> GACN:
-    """In double precision: single precision differs with the processor, as the reference does."""
-    return deepcopy(published).double()
-
-
 @pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("name", NAMES)
-def test_decision_map_and_picture(name, precise, shared):
+def test_decision_map_and_picture(name, published, shared):
     """Sigmoids of slope 1000 follow one another: by rounding, few pixels of the decision differ.
 
     Another instruction set of the processor changes the decision by 6e-3, the picture by 1e-5.
     """
-    expected = references.read(
-        shared / "reference" / "networks" / f"gacn_{name}.npz", torch.float64
-    )
+    expected = references.read(shared / "reference" / "networks" / f"gacn_{name}.npz")
     sources, rd = expected["sources"], expected["weights"]
     first, second = sources.unbind(1)
     gains = {"static": None, "weighted": share_gain(rd)}
     gains["weighted_largest"] = rd / rd.amax(1, keepdim=True)
     for key, gain in gains.items():
-        combined = precise.combine(precise.encode(sources), gain)
-        decision, beginning = precise.decision(*combined), "" if key == "static" else f"{key}_"
+        combined = published.combine(published.encode(sources), gain)
+        decision, beginning = published.decision(*combined), "" if key == "static" else f"{key}_"
         off = (decision - expected[f"{beginning}decision"]).abs()
-        assert off.mean() < 1.5e-6
+        assert off.mean() < bound(1e-6, 1.5e-6)
         assert off.max() < 2e-2
         if key != "weighted_largest":
             off = (refined(decision, first, second) - expected[f"{beginning}map"]).abs()
-            assert off.mean() < 1e-6
+            assert off.mean() < bound(1e-6, 1.5e-6)
             assert off.max() < 5e-4
-        fused = precise.decode(combined, sources)
+        fused = published.decode(combined, sources)
         torch.testing.assert_close(fused, expected[key], rtol=0, atol=2e-5)
-    torch.testing.assert_close(precise(sources), expected["static"], rtol=0, atol=2e-5)
-    torch.testing.assert_close(precise(sources, rd), expected["weighted"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(published(sources), expected["static"], rtol=0, atol=2e-5)
+    torch.testing.assert_close(published(sources, rd), expected["weighted"], rtol=0, atol=2e-5)
 
 
 @pytest.mark.slow
 @torch.no_grad()
-def test_three_sources(precise, shared):
-    path = shared / "reference" / "networks" / "gacn_triple.npz"
-    expected = references.read(path, torch.float64)
+def test_three_sources(published, shared):
+    expected = references.read(shared / "reference" / "networks" / "gacn_triple.npz")
     sources = expected["sources"]
-    combined = precise.combine(precise.encode(sources))
-    maps = torch.stack([precise.weights(combined, sources, m) for m in (1, 2)], 1)
-    torch.testing.assert_close(maps, expected["maps"], rtol=0, atol=1e-3)  # as above, at one pixel
-    assert torch.equal(index_of(maps).double(), expected["index"])
-    torch.testing.assert_close(precise(sources), expected["static_calibrated"], rtol=0, atol=1e-6)
-    serial = create_network("gacn", rule="serial").double()
-    serial.load_state_dict(precise.state_dict())
-    off = (serial(sources) - expected["static_serial"]).abs()
-    assert (off > 1e-4).double().mean() < 5e-4  # three of 9,900 pixels: one decision on another
-    assert off.max() < 1e-2
+    combined = published.combine(published.encode(sources))
+    maps = torch.stack([published.weights(combined, sources, m) for m in (1, 2)], 1)
+    torch.testing.assert_close(maps, expected["maps"], rtol=0, atol=bound(5e-4, 2e-3))  # as above
+    assert torch.equal(index_of(maps).float(), expected["index"])
+    torch.testing.assert_close(published(sources), expected["static_calibrated"], rtol=0, atol=1e-6)
+    serial = create_network("gacn", rule="serial")
+    serial.load_state_dict(published.state_dict())
+    torch.testing.assert_close(
+        serial(sources), expected["static_serial"], rtol=0, atol=bound(1e-4, 1e-2)
+    )
 
 
 @pytest.mark.parametrize("preset", ["paper", "authors"])
