@@ -88,8 +88,8 @@ def _convolve(
     cut = _may_cut(x)
     if cut:
         channels = len(weight if last is None else last[0])
-        shape = (len(x), channels, *x.shape[-2:])
-        y = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last)
+        shape, layout = (len(x), channels, *x.shape[-2:]), torch.channels_last
+        y = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
         for image, made in zip(x.split(1), y.split(1), strict=True):
             for top, bottom in _strips(image):
                 strip = F.conv2d(image[..., top - 1 : bottom + 1, :], weight, bias, padding=(0, 1))
@@ -118,9 +118,13 @@ def _may_cut(features: Tensor) -> bool:
 
 def _strips(image: Tensor) -> list[tuple[int, int]]:
     """First row, and the row behind the last, of strips of an image but for its outermost rows."""
-    *_, features, height, width = image.shape
-    rows = max(1, STRIP // (features * width))
+    rows, height = _rows(image), image.shape[-2]
     return [(top, min(top + rows, height - 1)) for top in range(1, height - 1, rows)]
+
+
+def _rows(image: Tensor) -> int:
+    """How many rows of (..., F, H, W) a strip has."""
+    return max(1, STRIP // (image.shape[-3] * image.shape[-1]))
 
 
 class IFCNN(FusionNetwork):
@@ -200,7 +204,7 @@ class IFCNN(FusionNetwork):
         if gain is None or features.shape[1] == 1 or not _may_cut(features):
             combined = reduce(rule, scale_features(features, gain))
         else:
-            rows = max(1, STRIP // (features.shape[2] * features.shape[4]))
+            rows = _rows(features)
             strips = zip(features.split(rows, 3), gain.split(rows, 3), strict=True)
             combined = torch.empty_like(features[:, 0])
             for strip, (own, scale) in zip(combined.split(rows, 2), strips, strict=True):

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from fusionlab.data.colour import grey_levels
 from fusionlab.errors import InputError
-from fusionlab.networks import create_network
+from fusionlab.networks import create_network, ifcnn
 from fusionlab.networks.ifcnn import IFCNN
 from fusionlab.ttd import TestTimeDynamicFusion
 from tests.networks import contract
@@ -265,3 +265,19 @@ def test_images_that_the_authors_published(published, first, second, shared):
     mixed = outside.any(0) & ~outside.all(0)
     assert off[~mixed].max() <= 1
     assert (off > 1).float().mean() < 0.001
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(23, 11), (2, 9), (3, 2), (1, 7)])
+def test_strips_change_nothing(size, channels, rule, monkeypatch):
+    """Of three rows and of all, beside what is computed whole where gradients are kept."""
+    torch.manual_seed(0)
+    network = IFCNN(rule, "imagenet").eval()
+    sources, rd = torch.rand(2, 2, channels, *size), torch.rand(2, 2, 1, *size)
+    rd = rd / rd.sum(1, keepdim=True)
+    whole = network(sources, rd).detach()
+    for rows in (3, 100):
+        monkeypatch.setattr(ifcnn, "STRIP", rows * 64 * size[1])
+        with torch.inference_mode():
+            assert_close(network(sources, rd), whole, rtol=0, atol=2e-6)
