@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import make_archive
@@ -159,13 +160,16 @@ def build_page(runs: Path) -> Any:
 
 
 def serve(host: str, port: int | None, browse: bool) -> None:
-    """Show the page until Ctrl-C; what was fused is deleted then.
+    """Show the page until Ctrl-C; what was dropped and fused is deleted then.
 
     Raises:
         InputError: If Gradio is not installed.
     """
-    with TemporaryDirectory(prefix="fusionlab-") as runs:
-        page = build_page(Path(runs))
+    with TemporaryDirectory(prefix="fusionlab-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "files"))  # what is dropped and downloaded
+        runs = Path(folder, "runs")
+        runs.mkdir()
+        page = build_page(runs)
         from starlette.routing import Mount  # comes with Gradio
         from starlette.staticfiles import StaticFiles
 
