@@ -88,7 +88,7 @@ class AuthorsTCMoA:
         """Blocks and mixtures of the encoder (``en``) or the decoder (``de``)."""
         layers = "FusionLayer" if part == "en" else "de_FusionLayer"
         shares = self.state["Alpha_encoder" if part == "en" else "Alpha_decoder"]
-        count = len(self.network.get_submodule(blocks))  # type: ignore[arg-type]  # a list
+        count = len(self.network.get_submodule(blocks))  # type: ignore[arg-type]  # the stub says Module
         for i in range(count):
             bias = self.state[f"{part}_relative_position.{i // 2}.relative_position_bias_table"]
             first, second = (

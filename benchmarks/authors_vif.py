@@ -21,8 +21,8 @@ class AuthorsSwinFuse:
     def __init__(self, network: FusionNetwork) -> None:
         assert isinstance(network, SwinFuse)
         self.network, self.state = network, network.state_dict()
-        index = network.EN1_0.blocks[0].attn.relative_position_index  # type: ignore[union-attr]  # blocks
-        self.index = index.flatten()  # type: ignore[operator]  # a tensor
+        index = network.EN1_0.blocks[0].attn.relative_position_index  # type: ignore[union-attr]  # nn.Module as its stub has it
+        self.index = index.flatten()  # type: ignore[operator]  # the stub: Tensor or Module
 
     def __call__(self, sources: Tensor) -> Tensor:
         """(B, 2, 1, H, W) to (B, 1, H, W)."""

@@ -19,11 +19,17 @@ from fusionlab.networks import create_network
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-RUN = [page for page in PAGES if page.name not in ("train.md", "tasks.md", "runs.md")]
+PAGES_ELSEWHERE = {
+    "train.md": "tests/training/test_recipes.py",
+    "tasks.md": "tests/tasks",
+    "runs.md": "tests/test_machines.py",
+}
+RUN = [page for page in PAGES if page.name not in PAGES_ELSEWHERE]
 ELSEWHERE = {  # the test that runs what needs published files, hours or several processes
     "train": "tests/training/test_recipes.py",
     "--plugin": "tests/cli/test_plugins.py",
-    "--config": "tests/evaluation/test_experiments.py, for tables/vif test_weights.py",
+    "--config": "tests/evaluation/test_experiments.py",
+    "tables/vif": "tests/evaluation/test_weights.py",
     "verify": "tests/cli/test_data.py",
     "--data.name": "tests/data/test_downloads.py",
     "convert": "tests/networks/test_conversion.py",
@@ -119,6 +125,11 @@ def test_every_command_is_understood(page, folder, monkeypatch):
             continue
         except SystemExit as ended:
             pytest.fail(f"fusionlab {shlex.join(words)} ends with {ended.code}")
+
+
+def test_what_is_run_elsewhere_is_there():
+    names = {*ELSEWHERE.values(), *PAGES_ELSEWHERE.values()}
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.slow
